@@ -1,0 +1,259 @@
+/* Building a tree by one large batch, in turn with the kernel's own peak and with one node at a time. */
+#include "baseline.h"
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define MAX_THREAD_COUNTS 3
+
+/* One way to build: its tree when memory is to be touched before, and what was measured. */
+typedef struct variant {
+    unsigned threads;
+    bool fresh;
+    rotor_tree *tree; /* NULL when fresh */
+    rotor_bench_samples rate;
+    rotor_bench_samples fraction;  /* of the peak of as many kernels side by side, taken just before and after */
+    rotor_bench_samples streaming; /* times as fast as one node at a time in the same round */
+    rotor_bench_samples node;
+    rotor_bench_samples scaling; /* times as fast as one thread in the same round, by wall time */
+    rotor_bench_samples wall;
+    rotor_bench_samples cpu_per_leaf; /* ns of all threads */
+} variant;
+
+typedef struct build_run {
+    const rotor_bench *bench;
+    unsigned n;
+    uint64_t leaves;
+    variant variants[2 * MAX_THREAD_COUNTS];
+    size_t variant_count;
+    rotor_bench_baseline baseline;
+    rotor_bench_samples streaming_rate;
+    rotor_bench_samples node_rate;
+} build_run;
+
+static size_t thread_counts(const rotor_bench *bench, unsigned counts[MAX_THREAD_COUNTS]) {
+    size_t count = 0;
+    counts[count++] = 1;
+    if (bench->cpus >= 2) {
+        counts[count++] = 2;
+    }
+    if (bench->cpus > 2) {
+        counts[count++] = bench->cpus;
+    }
+    return count;
+}
+
+/* Memory that this process gave up some seconds ago may have gone back to the host of a virtual machine, where getting
+ * it again costs ten times a page fault. Touching and freeing as much just before keeps that out of "fresh". */
+static void warm_free_memory(const build_run *run) {
+    size_t bytes = run->baseline.bytes;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return;
+    }
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    for (size_t at = 0; at < bytes; at += 4096) {
+        ((volatile uint8_t *)memory)[at] = 1;
+    }
+    munmap(memory, bytes);
+}
+
+/* From creating or emptying the tree to its root; only the fresh way includes creating. */
+static rotor_bench_span build(const build_run *run, const variant *way, rotor_hash *root) {
+    const rotor_bench *bench = run->bench;
+    if (!way->fresh) {
+        rotor_bench_expect_ok(rotor_truncate(way->tree, 0), "truncate");
+        rotor_bench_span start = rotor_bench_start();
+        rotor_bench_load(way->tree, root, bench->leaves, (size_t)run->leaves);
+        return rotor_bench_stop(start);
+    }
+    warm_free_memory(run);
+    rotor_bench_span start = rotor_bench_start();
+    rotor_tree *tree = rotor_bench_tree(run->n, way->threads);
+    rotor_bench_load(tree, root, bench->leaves, (size_t)run->leaves);
+    rotor_bench_span span = rotor_bench_stop(start);
+    rotor_close(tree);
+    return span;
+}
+
+/* One node at a time in one round: the two ways that a tree is compared with. */
+typedef struct baseline_spans {
+    rotor_hash root;
+    rotor_bench_span streaming;
+    rotor_bench_span node;
+} baseline_spans;
+
+static void build_variant(const build_run *run, variant *way, const baseline_spans *base) {
+    const rotor_bench *bench = run->bench;
+    rotor_hash root;
+    double peak_ns = rotor_bench_peak_ns(bench->hasher, run->n, way->threads);
+    rotor_bench_span span = build(run, way, &root);
+    peak_ns = (peak_ns + rotor_bench_peak_ns(bench->hasher, run->n, way->threads)) / 2;
+    rotor_bench_expect_equal(&root, &base->root, "root of insert_many");
+    double ns = rotor_bench_span_ns(span, way->threads);
+    double rate = (double)run->leaves * 1e9 / ns;
+    rotor_bench_add(&way->rate, rate);
+    rotor_bench_add(&way->fraction, rate * peak_ns * rotor_bench_blocks_per_leaf(run->n) / 1e9);
+    rotor_bench_add(&way->streaming, rotor_bench_span_ns(base->streaming, way->threads) / ns);
+    rotor_bench_add(&way->node, rotor_bench_span_ns(base->node, way->threads) / ns);
+    rotor_bench_add(&way->cpu_per_leaf, span.cpu_ns / (double)run->leaves);
+    rotor_bench_add(&way->wall, span.wall_ns);
+    for (size_t i = 0; i < run->variant_count; i++) {
+        const variant *single = &run->variants[i];
+        if (single->threads == 1 && single->fresh == way->fresh) {
+            rotor_bench_add(&way->scaling, single->wall.values[single->wall.count - 1] / span.wall_ns);
+        }
+    }
+}
+
+static void build_round(build_run *run) {
+    const rotor_bench *bench = run->bench;
+    baseline_spans base;
+    rotor_hash root;
+    rotor_bench_span start = rotor_bench_start();
+    rotor_bench_baseline_streaming(&run->baseline, &base.root, bench->leaves, run->leaves, run->n);
+    base.streaming = rotor_bench_stop(start);
+    start = rotor_bench_start();
+    rotor_bench_baseline_node(&run->baseline, &root, bench->leaves, run->leaves, run->n, bench->hasher);
+    base.node = rotor_bench_stop(start);
+    rotor_bench_expect_equal(&root, &base.root, "root of one node at a time");
+    rotor_bench_add(&run->streaming_rate, (double)run->leaves * 1e9 / rotor_bench_span_ns(base.streaming, 1));
+    rotor_bench_add(&run->node_rate, (double)run->leaves * 1e9 / rotor_bench_span_ns(base.node, 1));
+    for (size_t i = 0; i < run->variant_count; i++) {
+        build_variant(run, &run->variants[i], &base);
+    }
+}
+
+/* ---------------------------------------------------------------- reports */
+
+static void report_bounds(const build_run *run, const variant *way) {
+    static const double speedups[ROTOR_BENCH_ARITIES] = {8, 6, 6, 6};
+    rotor_bench_output *output = run->bench->output;
+    char what[96];
+    double fraction = rotor_bench_median(&way->fraction);
+    if (way->threads == 1) {
+        snprintf(what, sizeof what, "build from %s memory over kernel peak, N=%u, 1 thread",
+                 way->fresh ? "fresh" : "touched", run->n);
+        rotor_bench_bound(output, what, fraction, true, way->fresh ? 0.60 : 0.85, "of peak");
+    }
+    if (way->fresh) {
+        return;
+    }
+    for (unsigned a = 0; way->threads == 1 && a < ROTOR_BENCH_ARITIES; a++) {
+        if (rotor_bench_arities[a] == run->n) {
+            snprintf(what, sizeof what, "build over one node at a time (streaming), N=%u, 1 thread", run->n);
+            rotor_bench_bound(output, what, rotor_bench_median(&way->streaming), true, speedups[a], "x");
+            snprintf(what, sizeof what, "the same over the best one-lane node function, N=%u", run->n);
+            rotor_bench_bound(output, what, rotor_bench_median(&way->node), true, speedups[a], "x");
+        }
+    }
+    if (way->threads == 2) {
+        snprintf(what, sizeof what, "build with two threads over one, N=%u", run->n);
+        rotor_bench_bound(output, what, rotor_bench_median(&way->scaling), true, 1.7, "x");
+    }
+    if (way->threads == run->bench->cpus && run->n == 16) {
+        snprintf(what, sizeof what, "build with all threads, N=16 (the reference on 14 cores: 190)");
+        rotor_bench_bound(output, what, rotor_bench_median(&way->rate) / 1e6, true, 190, "M leaves/s");
+    }
+}
+
+static void report_baseline(const build_run *run, const rotor_bench_samples *rate, const char *way) {
+    rotor_bench_row row = rotor_bench_row_of("one_at_a_time", run->n, run->leaves, 1);
+    rotor_bench_text(&row, "way", way);
+    rotor_bench_print(run->bench->output, &row, ROTOR_BENCH_LEAVES_PER_S, rate);
+}
+
+static void report(const build_run *run) {
+    rotor_bench_output *output = run->bench->output;
+    report_baseline(run, &run->streaming_rate, "streaming");
+    report_baseline(run, &run->node_rate, "hash_node");
+    for (size_t i = 0; i < run->variant_count; i++) {
+        const variant *way = &run->variants[i];
+        rotor_bench_row row = rotor_bench_row_of("insert_many", run->n, run->leaves, way->threads);
+        rotor_bench_text(&row, "memory", way->fresh ? "fresh" : "touched");
+        rotor_bench_number(&row, "peak_fraction", rotor_bench_median(&way->fraction));
+        rotor_bench_number(&row, "cpu_ns_per_leaf", rotor_bench_median(&way->cpu_per_leaf));
+        if (way->threads > 1) {
+            rotor_bench_number(&row, "over_one_thread", rotor_bench_median(&way->scaling));
+        }
+        rotor_bench_print(output, &row, ROTOR_BENCH_LEAVES_PER_S, &way->rate);
+    }
+    for (size_t i = 0; i < run->variant_count; i++) {
+        const variant *way = &run->variants[i];
+        rotor_bench_row row = rotor_bench_row_of("speedup_vs_one_at_a_time", run->n, run->leaves, way->threads);
+        rotor_bench_text(&row, "memory", way->fresh ? "fresh" : "touched");
+        rotor_bench_number(&row, "over_hash_node", rotor_bench_median(&way->node));
+        rotor_bench_print(output, &row, ROTOR_BENCH_RATIO, &way->streaming);
+        if (run->leaves == ROTOR_BENCH_LEAVES_MAX) {
+            report_bounds(run, way);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- */
+
+/* One tree for each thread count is kept; two sets of levels more are live at once (one node at a time, fresh). */
+static bool memory_suffices(const build_run *run) {
+    double sets = 3 + (double)run->variant_count / 2;
+    double needed = sets * (double)run->baseline.bytes;
+    FILE *file = fopen("/proc/meminfo", "r");
+    if (file == NULL) {
+        return true;
+    }
+    char line[128];
+    double available_kib = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "MemAvailable:", 13) == 0) {
+            available_kib = strtod(line + 13, NULL);
+        }
+    }
+    fclose(file);
+    return available_kib == 0 || available_kib * 1024 > needed;
+}
+
+static void build_one(rotor_bench *bench, unsigned n, uint64_t leaves, size_t rounds) {
+    build_run *run = rotor_bench_allocate(sizeof *run);
+    memset(run, 0, sizeof *run);
+    run->bench = bench;
+    run->n = n;
+    run->leaves = leaves;
+    unsigned counts[MAX_THREAD_COUNTS];
+    size_t count = thread_counts(bench, counts);
+    run->baseline = rotor_bench_baseline_new(leaves, n);
+    run->variant_count = 2 * count;
+    if (memory_suffices(run)) {
+        for (size_t i = 0; i < run->variant_count; i++) {
+            variant *way = &run->variants[i];
+            way->threads = counts[i / 2];
+            way->fresh = i % 2 == 1;
+            if (!way->fresh) {
+                way->tree = rotor_bench_tree(n, way->threads);
+                rotor_hash root;
+                rotor_bench_load(way->tree, &root, bench->leaves, (size_t)leaves);
+            }
+        }
+        for (size_t round = 0; round < rounds; round++) {
+            build_round(run);
+        }
+        report(run);
+    } else {
+        rotor_bench_skip(bench->output, "insert_many", "not enough memory is available");
+    }
+    for (size_t i = 0; i < run->variant_count; i++) {
+        rotor_close(run->variants[i].tree);
+    }
+    rotor_bench_baseline_free(&run->baseline);
+    free(run);
+}
+
+void rotor_bench_build(rotor_bench *bench) {
+    rotor_bench_section(bench->output, "building a tree by one insert_many, in turn with one node at a time; "
+                                       "peak_fraction: of the kernel on cached data");
+    for (unsigned a = 0; a < ROTOR_BENCH_ARITIES; a++) {
+        build_one(bench, rotor_bench_arities[a], 1000000, rotor_bench_rounds(bench, 5, 15));
+        build_one(bench, rotor_bench_arities[a], ROTOR_BENCH_LEAVES_MAX, rotor_bench_rounds(bench, 3, 9));
+    }
+}

@@ -1,0 +1,73 @@
+/* Errors and the end of standard output, see report.h. */
+#include "report.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *command_name;
+
+void rotor_cli_error(const char *format, ...) {
+    int saved = errno;
+    flockfile(stderr);
+    if (command_name != NULL) {
+        fprintf(stderr, "rotortree: %s: ", command_name);
+    } else {
+        fputs("rotortree: ", stderr);
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+    errno = saved;
+}
+
+/* Runs at exit, so that help texts, which argp prints and then ends the process, are covered as well. */
+static void close_output(void) {
+    bool failed = ferror(stdout) != 0;
+    int reason = 0;
+    if (fflush(stdout) != 0) {
+        failed = true;
+        reason = errno;
+    }
+    /* A standard output that was closed from the start is no loss as long as nothing was written to it. */
+    if (fclose(stdout) != 0 && !failed && errno != EBADF) {
+        failed = true;
+        reason = errno;
+    }
+    if (failed) {
+        rotor_cli_error("standard output: %s", reason != 0 ? strerror(reason) : "cannot be written");
+        _exit(EXIT_NOT_RUN);
+    }
+}
+
+void rotor_cli_report_start(void) {
+    if (atexit(close_output) != 0) {
+        rotor_cli_error("out of memory");
+        _exit(EXIT_NOT_RUN);
+    }
+}
+
+void rotor_cli_report_command(const char *name) {
+    command_name = name;
+}
+
+int rotor_cli_print_json(json_t *object) {
+    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(object);
+    if (text == NULL) {
+        rotor_cli_error("out of memory");
+        return EXIT_NOT_RUN;
+    }
+    puts(text);
+    free(text);
+    return EXIT_YES;
+}

@@ -1,0 +1,20 @@
+/* How the tool speaks: errors on standard error, with the sub-command's name; results on standard output, whose write
+ * errors are never lost. Knows nothing of trees. */
+#ifndef ROTOR_CLI_REPORT_H
+#define ROTOR_CLI_REPORT_H
+
+#include <jansson.h>
+
+/* Sets the sub-command that errors are reported for, and arranges that the process ends with EXIT_NOT_RUN when
+ * something written to standard output did not arrive. Call once, from main(). */
+void rotor_cli_report_start(void);
+void rotor_cli_report_command(const char *name);
+
+/* Prints "rotortree: COMMAND: " and the message to standard error. */
+__attribute__((format(printf, 1, 2))) void rotor_cli_error(const char *format, ...);
+
+/* Prints the object as one line and releases it; NULL stands for one that could not be made. Returns 0, or
+ * EXIT_NOT_RUN, then with the error printed. */
+int rotor_cli_print_json(json_t *object);
+
+#endif

@@ -1,0 +1,384 @@
+/* rotortree.h - an append-only, n-ary Lean Incremental Merkle Tree.
+ *
+ * This header is the manual. It declares everything an embedder needs and says, for each call, what it does, in which
+ * units, who owns what, which threads may call it, and how it fails.
+ *
+ * THE TREE
+ *   A tree of arity N (2..255) holds 32-byte hashes, its leaves, in the order in which they were appended. Leaves are
+ * stored as given: any 32 bytes are a leaf, the all-zero ones included. Level 0 is the leaves; node i of level l+1
+ * stands for the nodes N*i .. N*i+N-1 of level l, as many of them as exist:
+ *     - two or more children: BLAKE3(0x01 || child count as one byte || child 0 || child 1 || ...);
+ *     - exactly one child: the child itself, lifted without hashing.
+ *   The root is the only node of the top level, whose number is the depth = ceil(log_N size). The root of one leaf is
+ * that leaf. The empty tree is a valid tree that has no root. docs/hashing.md works an example through, byte by byte.
+ *
+ * WHAT IS TRUSTED
+ *   A root alone does not say how many leaves it stands for. What a verifier must hold is a *tree head*: arity, hash
+ * profile, size and root together (rotor_tree_head). All verifiers here derive the shape of every group from it and
+ * reject anything else.
+ *
+ * THREADS
+ *   Every function may be called from any thread at any time, unless its comment says otherwise; only rotor_close()
+ * must be the last call on a tree. Calls that change a tree are serialised inside the library. Reading through a
+ * snapshot takes no lock, blocks nobody and is blocked by nobody. A snapshot or proof object itself is plain memory of
+ * the caller: do not write it from two threads at once. The library has no global mutable state, installs no signal
+ * handlers, prints nothing and never ends the process.
+ *
+ * ERRORS
+ *   Whatever can fail returns a rotor_status. A call that returns anything but ROTOR_OK has changed nothing, neither
+ * the tree nor, unless its comment says otherwise, its outputs. A null pointer where none is allowed is ROTOR_MISUSE.
+ *
+ * ARGUMENT ORDER
+ *   Handle, outputs, inputs; the length of an array directly follows it.
+ */
+#ifndef ROTORTREE_H
+#define ROTORTREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(ROTOR_BUILD_SHARED) && defined(__GNUC__)
+#define ROTOR_API __attribute__((visibility("default")))
+#else
+#define ROTOR_API
+#endif
+
+#if defined(__GNUC__)
+#define ROTOR_MUST_USE __attribute__((warn_unused_result))
+#else
+#define ROTOR_MUST_USE
+#endif
+
+#define ROTOR_VERSION_MAJOR 0
+#define ROTOR_VERSION_MINOR 1
+#define ROTOR_VERSION_PATCH 0
+
+/* The version of the library that is linked, "0.1.0"; a static string. */
+ROTOR_API const char *rotor_version(void);
+
+/* ---------------------------------------------------------------- values */
+
+#define ROTOR_HASH_BYTES 32
+#define ROTOR_MIN_ARITY 2
+#define ROTOR_MAX_ARITY 255
+#define ROTOR_MIN_DEPTH 1
+#define ROTOR_MAX_DEPTH 64
+
+/* A hash: a leaf, an inner node or a root. Has no alignment, so that an array of them is the plain bytes one after the
+ * other. */
+typedef struct rotor_hash {
+    uint8_t bytes[ROTOR_HASH_BYTES];
+} rotor_hash;
+
+/* The rule by which nodes are hashed; its number is stored wherever a tree or proof is encoded. */
+typedef enum rotor_hash_profile_id {
+    ROTOR_HASH_BLAKE3 = 1, /* BLAKE3(0x01 || child count || children), as above */
+} rotor_hash_profile_id;
+
+typedef enum rotor_status {
+    ROTOR_OK = 0,
+    ROTOR_MISUSE = 1,        /* an argument that no caller should pass: a null pointer, an arity out of range, ... */
+    ROTOR_OUT_OF_MEMORY = 2, /* memory, address space or a thread could not be had */
+    ROTOR_EMPTY_BATCH = 3,   /* an insert of no leaves */
+    ROTOR_EMPTY_TREE = 4,    /* the empty tree has no root, no head and no proofs */
+    ROTOR_MAX_DEPTH_EXCEEDED = 5, /* the leaves would need a level above the tree's maximum depth */
+    ROTOR_CAPACITY_EXCEEDED = 6,  /* the leaves would exceed the tree's max_leaves, or what 64-bit addresses can hold */
+    ROTOR_OUT_OF_RANGE = 7,       /* an index, level or size that the tree or snapshot does not have */
+    ROTOR_STALE = 8,              /* the tree was truncated below the size of this snapshot */
+    ROTOR_INVALID_PROOF = 9,      /* well-formed, but does not prove what it says */
+    ROTOR_MALFORMED = 10,         /* bytes that are not an encoding of the expected thing */
+    ROTOR_BUFFER_TOO_SMALL = 11,  /* the output buffer is too small; the length needed was stored */
+    ROTOR_UNSUPPORTED = 12,       /* a hash profile or kernel that this build or processor does not have */
+} rotor_status;
+
+/* "ROTOR_OK" and so on; "unknown status" for any other number. A static string. */
+ROTOR_API const char *rotor_status_name(rotor_status status);
+/* One sentence in English, without a full stop, for people. A static string. */
+ROTOR_API const char *rotor_status_message(rotor_status status);
+
+/* The detail of a failure, in memory of the caller. Calls that take one accept NULL; they fill it only when they fail.
+ */
+typedef struct rotor_error {
+    rotor_status status;
+    int os_errno;      /* errno of the failed system call, or 0 */
+    char message[240]; /* one sentence that names what was wrong and where; always terminated */
+} rotor_error;
+
+/* What a verifier trusts. */
+typedef struct rotor_tree_head {
+    rotor_hash root;
+    uint64_t size;         /* leaves, at least 1 */
+    uint32_t arity;        /* ROTOR_MIN_ARITY..ROTOR_MAX_ARITY */
+    uint32_t hash_profile; /* a rotor_hash_profile_id */
+} rotor_tree_head;
+
+/* ---------------------------------------------------------------- trees */
+
+typedef struct rotor_tree rotor_tree;
+
+typedef struct rotor_options {
+    uint32_t arity;        /* children per node, ROTOR_MIN_ARITY..ROTOR_MAX_ARITY */
+    uint32_t max_depth;    /* highest level that may exist, ROTOR_MIN_DEPTH..ROTOR_MAX_DEPTH */
+    uint32_t hash_profile; /* a rotor_hash_profile_id */
+    /* Threads that hash a large batch, the caller's own included. 0: one for each processor that this process may use.
+     * The threads are started by the first batch that needs them; if fewer can be started, the batch is hashed by
+     * those. */
+    uint32_t threads;
+    /* A batch that makes fewer parents than this at one level stays on the caller's thread. 0: the environment variable
+     * ROTORTREE_PARALLEL_THRESHOLD where it is set, else 1024. */
+    uint64_t parallel_threshold;
+    /* Nodes that a thread takes from the batch at a time. 0: a default fit for most machines. Rounded up to whole
+     * blocks. */
+    uint64_t task_nodes;
+    /* Most leaves that the tree may hold. 0: as many as its depth and the address space allow. */
+    uint64_t max_leaves;
+    /* Name of the hashing kernel ("portable", "sse41", "avx2", "avx512", "neon"). NULL: the environment variable
+     * ROTORTREE_KERNEL where it is set, else the fastest that processor and operating system support. */
+    const char *kernel;
+} rotor_options;
+
+/* Fills `options` with the defaults for a tree of this arity and maximum depth. */
+ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth);
+
+/* Creates an empty tree in memory and stores its handle, which the caller must rotor_close(). `error`, if not NULL, is
+ * filled on failure. Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the
+ * message names it), ROTOR_UNSUPPORTED (hash profile or kernel), ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_create(rotor_tree **tree, const rotor_options *options, rotor_error *error);
+
+/* Frees the tree and its memory. No other call on the tree, or on a snapshot of it, may be running or follow. NULL is
+ * allowed. */
+ROTOR_API void rotor_close(rotor_tree *tree);
+
+/* Appends one leaf.
+ * With `root`, the new root is computed and stored: a chain of at most `depth` hashes. With NULL the leaf is only
+ * appended; its parents are hashed later, many at once at full vector width, when a root, head, snapshot or proof needs
+ * them: the cheap way to insert leaves one by one. Errors: ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED,
+ * ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaf);
+
+/* Appends `count` leaves in order, all or none; `leaves` is read during the call only. `root` as for rotor_insert().
+ * The same leaves give the same root however they are split into calls. Large batches are hashed by several threads
+ * (rotor_options.threads). Errors: ROTOR_EMPTY_BATCH (count is 0), ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED,
+ * ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_many(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves,
+                                                        size_t count);
+
+/* Cuts the tree back to its first `size` leaves; 0 empties it. Afterwards the tree is as if the others had never been
+ * inserted, and reads through a snapshot larger than `size` return ROTOR_STALE; snapshots of at most `size` leaves stay
+ * valid. Memory is kept for later inserts. Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, uint64_t size);
+
+/* Commits and touches the memory that a tree of `leaves` leaves takes, so that inserts up to that size wait for no page
+ * fault and cannot run out of memory. Errors: ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED, ROTOR_OUT_OF_MEMORY.
+ */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_reserve(rotor_tree *tree, uint64_t leaves);
+
+/* Changes how later batches are spread over threads; the arguments as in rotor_options, 0 for their defaults. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_set_parallel(rotor_tree *tree, uint64_t parallel_threshold,
+                                                         uint64_t task_nodes);
+
+ROTOR_API uint32_t rotor_arity(const rotor_tree *tree);
+ROTOR_API uint32_t rotor_max_depth(const rotor_tree *tree);
+/* Name of the hashing kernel that the tree uses; a static string. */
+ROTOR_API const char *rotor_kernel(const rotor_tree *tree);
+/* Leaves accepted so far. Never waits. */
+ROTOR_API uint64_t rotor_size(const rotor_tree *tree);
+/* ceil(log_arity size); 0 for an empty tree and for one leaf. Never waits. */
+ROTOR_API uint32_t rotor_depth(const rotor_tree *tree);
+/* Bytes of memory that hold nodes, as far as the library has touched them; what the process maps beyond that is address
+ * space only. */
+ROTOR_API uint64_t rotor_memory_bytes(rotor_tree *tree);
+
+/* The present root; the present head (root, size and arity that belong together); one node; the number of nodes of a
+ * level. Each looks at the present tree: to read several values that belong together, take a snapshot. They wait as
+ * rotor_snapshot_take() does. Errors: ROTOR_EMPTY_TREE (root and head), ROTOR_OUT_OF_RANGE (no such level or index). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_root(rotor_tree *tree, rotor_hash *root);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_head(rotor_tree *tree, rotor_tree_head *head);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_node(rotor_tree *tree, rotor_hash *node, uint32_t level, uint64_t index);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_level_length(rotor_tree *tree, uint64_t *length, uint32_t level);
+
+/* ---------------------------------------------------------------- snapshots */
+
+/* The tree at one size, for reading. A plain value of the caller: copy it freely, nothing needs to be freed. It stays
+ * valid, unchanged, while the tree grows, and until the tree is closed; once the tree has been truncated below `size`
+ * every read through it returns ROTOR_STALE, even after the tree has grown past that size again. (A snapshot that has
+ * outlived more than 60 truncations to growing sizes may be called stale although it was not cut; it is never called
+ * valid although it was.) Treat all members as read-only. */
+typedef struct rotor_snapshot {
+    const rotor_tree *tree;
+    uint64_t size;                        /* leaves */
+    uint64_t epoch;                       /* truncations before this snapshot */
+    uint32_t depth;                       /* level of the root */
+    uint32_t reserved;                    /* 0 */
+    rotor_hash edge[ROTOR_MAX_DEPTH + 1]; /* the last node of each level, 0..depth; edge[depth] is the root */
+} rotor_snapshot;
+
+/* Takes a snapshot of the present tree. O(depth), whatever the size. Lock-free, except when leaves were inserted
+ * without asking for a root and none has been asked for since: then the caller first hashes their parents, in turn with
+ * the writers. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take(rotor_tree *tree, rotor_snapshot *snapshot);
+
+/* Takes a snapshot of the tree as it was when a root was last computed, by whatever call: always lock-free, may lack
+ * leaves that were inserted without asking for a root. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take_latest(const rotor_tree *tree, rotor_snapshot *snapshot);
+
+/* Turns to the tree as it was at `size` leaves, at most those of `snapshot`; 0 gives the empty tree. Costs at most
+ * `depth` hashes, keeps nothing. `past` may be `snapshot`. Errors: ROTOR_OUT_OF_RANGE, ROTOR_STALE. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past,
+                                                        uint64_t size);
+
+/* ROTOR_OK or ROTOR_STALE. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_check(const rotor_snapshot *snapshot);
+
+/* Errors: ROTOR_EMPTY_TREE, ROTOR_STALE. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_head(const rotor_snapshot *snapshot, rotor_tree_head *head);
+
+/* Nodes of level `level`: ceil(size / arity^level) for levels 0..depth. Errors: ROTOR_OUT_OF_RANGE (a level above the
+ * depth, or an empty tree), ROTOR_STALE. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_level_length(const rotor_snapshot *snapshot, uint64_t *length,
+                                                                  uint32_t level);
+
+/* Copies the nodes first .. first+count-1 of a level; level 0 holds the leaves. When it fails, `nodes` may have been
+ * written to. Errors: ROTOR_OUT_OF_RANGE, ROTOR_STALE. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_nodes(const rotor_snapshot *snapshot, rotor_hash *nodes,
+                                                           size_t count, uint32_t level, uint64_t first);
+
+/* ---------------------------------------------------------------- inclusion proofs */
+
+/* Proves that `leaf` is leaf number `index` of the tree with this head. Set it to ROTOR_INCLUSION_PROOF_INIT before its
+ * first use; the library (re)allocates `siblings` as it fills the proof, a proof that is filled again reuses the
+ * memory, and rotor_inclusion_proof_free() releases it. A proof built by hand may point `siblings` at memory of its own
+ * for the calls that take a const proof. */
+typedef struct rotor_inclusion_proof {
+    rotor_tree_head head;
+    uint64_t index;
+    rotor_hash leaf;
+    rotor_hash *siblings;    /* for each level from 0 up: the other nodes of the group, in order */
+    size_t sibling_count;    /* follows from (arity, size, index): rotor_inclusion_sibling_count() */
+    size_t sibling_capacity; /* of the allocation; 0 when `siblings` is not the library's */
+} rotor_inclusion_proof;
+
+#define ROTOR_INCLUSION_PROOF_INIT                                                                                     \
+    { {{{0}}, 0, 0, 0}, 0, {{0}}, NULL, 0, 0 }
+
+ROTOR_API void rotor_inclusion_proof_free(rotor_inclusion_proof *proof);
+
+/* Number of siblings that a proof for (arity, size, index) holds. Errors: ROTOR_MISUSE (arity), ROTOR_OUT_OF_RANGE
+ * (index >= size). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_sibling_count(size_t *count, uint32_t arity, uint64_t size,
+                                                                    uint64_t index);
+
+/* Makes the proof of leaf `index` at the size of the snapshot. With ROTOR_STALE, `proof` is left without contents: of
+ * size 0, which no verifier accepts. Errors: ROTOR_OUT_OF_RANGE (of the empty tree, any index), ROTOR_STALE,
+ * ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_prove(const rotor_snapshot *snapshot,
+                                                            rotor_inclusion_proof *proof, uint64_t index);
+
+/* Checks a proof against what the verifier trusts: the head, and the leaf that it asked about. `leaf` may be NULL for a
+ * verifier that learns the leaf from the proof. The index is proof->index: compare it where it matters. Errors:
+ * ROTOR_INVALID_PROOF (including a head other than the trusted one, and a head that no tree has), ROTOR_UNSUPPORTED
+ * (hash profile). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_verify(const rotor_inclusion_proof *proof,
+                                                             const rotor_tree_head *trusted, const rotor_hash *leaf);
+
+/* Checks that a proof agrees with itself: that leaf, index and siblings lead to the head inside the proof. Worth
+ * nothing unless that head is trusted for another reason. Errors as rotor_inclusion_verify(). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_verify_self(const rotor_inclusion_proof *proof);
+
+/* Checks `count` proofs, many at once at full vector width: several times cheaper per proof than one by one. results[i]
+ * is what rotor_inclusion_verify(&proofs[i], trusted, NULL) would return. Returns ROTOR_OK when every proof is valid,
+ * ROTOR_INVALID_PROOF when some are not; with ROTOR_OUT_OF_MEMORY or ROTOR_MISUSE, results are not written. count 0 is
+ * ROTOR_OK. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_verify_many(rotor_status *results,
+                                                                  const rotor_inclusion_proof *proofs, size_t count,
+                                                                  const rotor_tree_head *trusted);
+
+/* ---------------------------------------------------------------- consistency proofs */
+
+/* Proves that the tree with the new head has grown out of the tree with the old head by appending only. Memory as for
+ * inclusion proofs. */
+typedef struct rotor_consistency_proof {
+    rotor_tree_head old_head;
+    rotor_tree_head new_head;
+    rotor_hash *hashes; /* for each level from 0 up: the shared nodes of the old boundary's group, then the new ones */
+    size_t hash_count;  /* follows from (arity, old size, new size): rotor_consistency_hash_count() */
+    size_t hash_capacity;
+} rotor_consistency_proof;
+
+#define ROTOR_CONSISTENCY_PROOF_INIT                                                                                   \
+    { {{{0}}, 0, 0, 0}, {{{0}}, 0, 0, 0}, NULL, 0, 0 }
+
+ROTOR_API void rotor_consistency_proof_free(rotor_consistency_proof *proof);
+
+/* Number of hashes that a proof for (arity, old_size, new_size) holds. Errors: ROTOR_MISUSE (arity), ROTOR_OUT_OF_RANGE
+ * (unless 1 <= old_size <= new_size). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_hash_count(size_t *count, uint32_t arity, uint64_t old_size,
+                                                                   uint64_t new_size);
+
+/* Makes the proof from size `old_size` to that of the snapshot. The old root is computed on the way, by at most as many
+ * hashes as the tree has levels. With ROTOR_STALE, `proof` is left without contents, as above. Errors:
+ * ROTOR_OUT_OF_RANGE (old_size is 0 or larger than the snapshot), ROTOR_STALE, ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot,
+                                                              rotor_consistency_proof *proof, uint64_t old_size);
+
+/* Checks a proof against the head that the verifier trusted so far and the head that it is offered; on success the new
+ * head is as trustworthy as "grown from the old one" can make it. Errors as rotor_inclusion_verify(). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_verify(const rotor_consistency_proof *proof,
+                                                               const rotor_tree_head *old_trusted,
+                                                               const rotor_tree_head *new_head);
+
+/* Checks that a proof agrees with itself, without anything that is trusted. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_verify_self(const rotor_consistency_proof *proof);
+
+/* Moves an inclusion proof to the new head of a consistency proof, without the tree: `moved` proves the same leaf at
+ * the new size. Both proofs are verified on the way, and the old heads must agree. `moved` may be `proof`, which is
+ * then replaced. Errors: ROTOR_INVALID_PROOF, ROTOR_UNSUPPORTED, ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_update(rotor_inclusion_proof *moved,
+                                                             const rotor_inclusion_proof *proof,
+                                                             const rotor_consistency_proof *consistency);
+
+/* ---------------------------------------------------------------- encodings of proofs */
+
+/* Encoders store the length in *bytes and write at most `capacity` bytes to `out`; with a capacity that is too small
+ * nothing is written and ROTOR_BUFFER_TOO_SMALL is returned with the length needed in *bytes (out may be NULL when
+ * capacity is 0). They refuse a proof whose counts do not follow from its sizes (ROTOR_INVALID_PROOF), an unknown hash
+ * profile (ROTOR_UNSUPPORTED), and in the crate's encoding a tree deeper than `max_depth` (ROTOR_MAX_DEPTH_EXCEEDED).
+ * Decoders treat bytes as hostile: they accept exactly the encodings that an encoder writes, and nothing longer; return
+ * ROTOR_UNSUPPORTED for a version or hash profile that they do not know and ROTOR_MALFORMED for all else; and allocate
+ * no more than the bytes they were given justify (ROTOR_OUT_OF_MEMORY). A decoded proof is well-formed, not yet
+ * verified.
+ *
+ * Compact: docs/proofs.md gives the bytes. It holds only what a verifier cannot derive. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_encode(const rotor_inclusion_proof *proof, uint8_t *out,
+                                                             size_t capacity, size_t *bytes);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_decode(rotor_inclusion_proof *proof, const uint8_t *encoded,
+                                                             size_t bytes);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_encode(const rotor_consistency_proof *proof, uint8_t *out,
+                                                               size_t capacity, size_t *bytes);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_decode(rotor_consistency_proof *proof, const uint8_t *encoded,
+                                                               size_t bytes);
+
+/* The bytes of the Rust crate `rotortree` 0.15, whose arity and maximum depth are part of the type and so not in the
+ * bytes. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_encode_reference(const rotor_inclusion_proof *proof, uint8_t *out,
+                                                                       size_t capacity, size_t *bytes,
+                                                                       uint32_t max_depth);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_decode_reference(rotor_inclusion_proof *proof,
+                                                                       const uint8_t *encoded, size_t bytes,
+                                                                       uint32_t arity, uint32_t max_depth);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_encode_reference(const rotor_consistency_proof *proof,
+                                                                         uint8_t *out, size_t capacity, size_t *bytes,
+                                                                         uint32_t max_depth);
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_decode_reference(rotor_consistency_proof *proof,
+                                                                         const uint8_t *encoded, size_t bytes,
+                                                                         uint32_t arity, uint32_t max_depth);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ROTORTREE_H */

@@ -1,0 +1,56 @@
+/* Bytes of encodings: little-endian integers, and hashes one after the other. Must not know what they mean. */
+#ifndef ROTOR_PROOF_WIRE_H
+#define ROTOR_PROOF_WIRE_H
+
+#include "rotortree.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline void rotor_wire_put_u64(uint8_t *out, uint64_t value) {
+    for (unsigned i = 0; i < 8; i++) {
+        out[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline uint64_t rotor_wire_get_u64(const uint8_t *in) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        value |= (uint64_t)in[i] << (8 * i);
+    }
+    return value;
+}
+
+/* memcpy() that allows a null pointer with a count of 0. */
+static inline void rotor_wire_put_hashes(uint8_t *out, const rotor_hash *hashes, size_t count) {
+    if (count != 0) {
+        memcpy(out, hashes, count * ROTOR_HASH_BYTES);
+    }
+}
+
+static inline void rotor_wire_get_hashes(rotor_hash *hashes, const uint8_t *in, size_t count) {
+    if (count != 0) {
+        memcpy(hashes, in, count * ROTOR_HASH_BYTES);
+    }
+}
+
+static inline bool rotor_wire_all_zero(const uint8_t *bytes, size_t count) {
+    uint8_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        seen |= bytes[i];
+    }
+    return seen == 0;
+}
+
+/* The common end of argument checks of an encoder: stores the length needed, and says whether it fits. */
+static inline rotor_status rotor_wire_room(const uint8_t *out, size_t capacity, size_t *bytes, size_t needed) {
+    *bytes = needed;
+    if (capacity < needed) {
+        return ROTOR_BUFFER_TOO_SMALL;
+    }
+    return out != NULL ? ROTOR_OK : ROTOR_MISUSE;
+}
+
+#endif

@@ -1,0 +1,198 @@
+/* Blocked building. Must not know about edges, snapshots or locks.
+ *
+ * New nodes of one level are cut into blocks of about a thousand, aligned so that no parent within the lowest few
+ * levels has children in two blocks. A block is carried up through these levels while it is warm: the leaves are read
+ * once, from the caller, and every parent is hashed from the first-level cache. Only the tops of the blocks, a few
+ * hundredths of the nodes, are then taken as the new nodes of a higher level and treated alike. Blocks are independent,
+ * so threads share them freely. */
+#include "tree/build.h"
+
+#include "tree/nodes.h"
+
+/* Nodes of a block: small enough that its parents stay in the first-level cache; 256 to 64K differ by less than 3 %. */
+#define BLOCK_NODES 1024
+/* Groups hashed by one call of the kernel. */
+#define CHUNK_GROUPS 64
+/* Leaves of a batch from which on they are streamed past the caches. Below, they may be needed again before they would
+ * have been evicted. */
+#define STREAM_LEAVES 16384
+
+rotor_block_shape rotor_block_shape_for(rotor_radix radix, uint32_t lanes) {
+    /* The top level of a block should fill the vector unit: a level of fewer groups than lanes costs as much as a full
+     * one. */
+    uint64_t least_top = lanes < 8 ? 8 : lanes;
+    rotor_block_shape shape = {radix.n, 1};
+    while (shape.nodes * radix.n * least_top <= BLOCK_NODES) {
+        shape.nodes *= radix.n;
+        shape.levels++;
+    }
+    uint64_t tops = BLOCK_NODES / shape.nodes / least_top * least_top;
+    shape.nodes *= tops > least_top ? tops : least_top;
+    return shape;
+}
+
+void rotor_build_store(rotor_tree *tree, uint32_t level, uint64_t first, const rotor_hash *nodes, uint64_t count) {
+    while (count > 0) {
+        uint64_t run;
+        uint8_t *target = rotor_level_run(tree->levels[level], first, count, &run);
+        rotor_nodes_store(target, nodes->bytes, run);
+        first += run;
+        nodes += run;
+        count -= run;
+    }
+}
+
+/* New nodes first..last-1 of one level. */
+typedef struct growth {
+    rotor_tree *tree;
+    uint32_t level;
+    uint64_t first;
+    uint64_t last;
+    const rotor_hash *source; /* the nodes in the caller's memory, or NULL when they are stored */
+    bool stream;
+    uint64_t task_blocks;
+} growth;
+
+static void stream_nodes(const growth *grown, uint64_t first, uint64_t last) {
+    const rotor_hash *source = grown->source + (first - grown->first);
+    while (first < last) {
+        uint64_t run;
+        uint8_t *target = rotor_level_run(grown->tree->levels[grown->level], first, last - first, &run);
+        rotor_nodes_stream(target, source->bytes, run);
+        first += run;
+        source += run;
+    }
+}
+
+/* The children of the groups group.. , as many of `most` groups as lie in one piece. Children are taken from the
+ * caller's memory where two bytes before them may be read, as vector kernels do; the first group of a batch is not such
+ * a place. */
+static const uint8_t *children_of(const growth *grown, uint32_t level, uint64_t group, uint64_t most,
+                                  uint64_t *groups) {
+    uint32_t arity = grown->tree->radix.n;
+    uint64_t child = group * arity;
+    if (level == grown->level && grown->source != NULL) {
+        if (child > grown->first) {
+            *groups = most;
+            return grown->source[child - grown->first].bytes;
+        }
+        most = most < grown->tree->hasher->lanes ? most : grown->tree->hasher->lanes;
+    }
+    uint64_t run;
+    const uint8_t *children = rotor_level_run(grown->tree->levels[level], child, most * arity, &run);
+    *groups = run / arity;
+    return children;
+}
+
+#ifdef ROTOR_TSAN
+/* Vector kernels load two bytes before a group and ignore them. Where a block begins within a level that is being built
+ * these belong to the last node of another task's block, which may be written at that moment: harmless to the
+ * processor, a race to ThreadSanitizer. It is given a copy with two bytes of its own. */
+#define COPY_BYTES ((size_t)32 << 10)
+static const uint8_t *copy_children(uint8_t copy[COPY_BYTES], const uint8_t *children, uint32_t arity,
+                                    uint64_t *groups) {
+    uint64_t most = (COPY_BYTES - ROTOR_HASH_HEADROOM) / (arity * ROTOR_HASH_BYTES);
+    *groups = *groups < most ? *groups : most;
+    return memcpy(copy + ROTOR_HASH_HEADROOM, children, (size_t)*groups * arity * ROTOR_HASH_BYTES);
+}
+#endif
+
+/* Hashes and stores the nodes group..end-1 of level + 1. */
+static void hash_level(const growth *grown, uint32_t level, uint64_t group, uint64_t end) {
+    rotor_tree *tree = grown->tree;
+    rotor_hash parents[CHUNK_GROUPS];
+    while (group < end) {
+        uint64_t most = end - group < CHUNK_GROUPS ? end - group : CHUNK_GROUPS;
+        uint64_t groups;
+        const uint8_t *children = children_of(grown, level, group, most, &groups);
+#ifdef ROTOR_TSAN
+        uint8_t copy[COPY_BYTES] = {0};
+        if (level > grown->level) {
+            children = copy_children(copy, children, tree->radix.n, &groups);
+        }
+#endif
+        tree->hasher->hash_groups(parents[0].bytes, children, (size_t)groups, tree->radix.n);
+        rotor_build_store(tree, level + 1, group, parents, groups);
+        group += groups;
+    }
+}
+
+static void build_block(const growth *grown, uint64_t first, uint64_t last) {
+    rotor_tree *tree = grown->tree;
+    if (grown->source != NULL) {
+        if (grown->stream) {
+            stream_nodes(grown, first, last);
+        } else {
+            rotor_build_store(tree, grown->level, first, grown->source + (first - grown->first), last - first);
+        }
+    }
+    for (uint32_t i = 0; i < tree->block.levels; i++) {
+        first = rotor_radix_div(tree->radix, first);
+        last = rotor_radix_div(tree->radix, last);
+        if (first == last) {
+            break;
+        }
+        hash_level(grown, grown->level + i, first, last);
+    }
+}
+
+/* Task `task` of a growth: its blocks, of which the first and last of all may be partial. */
+static void build_task(void *context, uint64_t task) {
+    const growth *grown = context;
+    uint64_t nodes = grown->tree->block.nodes;
+    uint64_t block = grown->first / nodes + task * grown->task_blocks;
+    for (uint64_t i = 0; i < grown->task_blocks && block * nodes < grown->last; i++, block++) {
+        uint64_t first = block * nodes > grown->first ? block * nodes : grown->first;
+        uint64_t last = (block + 1) * nodes < grown->last ? (block + 1) * nodes : grown->last;
+        build_block(grown, first, last);
+    }
+    if (grown->stream) {
+        rotor_nodes_stream_end();
+    }
+}
+
+/* The pool if this many parents are worth it, else NULL. */
+static rotor_pool *pool_for(rotor_tree *tree, uint64_t parents) {
+    if (tree->threads == 1 || parents < tree->parallel_threshold || tree->pool_failed) {
+        return NULL;
+    }
+    if (tree->pool == NULL) {
+        tree->pool = rotor_pool_create(tree->threads);
+        tree->pool_failed = tree->pool == NULL;
+    }
+    return tree->pool;
+}
+
+static void grow_level(growth *grown) {
+    rotor_tree *tree = grown->tree;
+    uint64_t nodes = tree->block.nodes;
+    uint64_t blocks = (grown->last - 1) / nodes - grown->first / nodes + 1;
+    uint64_t parents = rotor_radix_div(tree->radix, grown->last) - rotor_radix_div(tree->radix, grown->first);
+    rotor_pool *pool = pool_for(tree, parents);
+    if (pool == NULL) {
+        grown->task_blocks = blocks;
+        build_task(grown, 0);
+        return;
+    }
+    grown->task_blocks = (tree->task_nodes - 1) / nodes + 1;
+    rotor_pool_run(pool, build_task, grown, (blocks - 1) / grown->task_blocks + 1);
+}
+
+void rotor_build(rotor_tree *tree, uint64_t from, uint64_t to, const rotor_hash *leaves) {
+    growth grown = {.tree = tree,
+                    .level = 0,
+                    .first = from,
+                    .last = to,
+                    .source = leaves,
+                    .stream = leaves != NULL && to - from >= STREAM_LEAVES};
+    while (grown.first < grown.last) {
+        grow_level(&grown);
+        for (uint32_t i = 0; i < tree->block.levels; i++) {
+            grown.first = rotor_radix_div(tree->radix, grown.first);
+            grown.last = rotor_radix_div(tree->radix, grown.last);
+        }
+        grown.level += tree->block.levels;
+        grown.source = NULL;
+        grown.stream = false;
+    }
+}

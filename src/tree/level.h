@@ -1,0 +1,80 @@
+/* The memory of one level: an array of complete nodes that grows without ever moving. Knows addresses, no hashes and no
+ * sizes of trees.
+ *
+ * The array is a few extents, each one piece of memory. The first are heap blocks that double in size, so that a
+ * process may hold a great many small trees; then comes a large reservation of address space, committed in steps; more
+ * follow, each as large as all before, only where address space was too scarce for a large one. Every extent holds a
+ * multiple of `arity` nodes, so that a group of siblings never straddles two. Memory is given back only when the level
+ * is destroyed.
+ */
+#ifndef ROTOR_TREE_LEVEL_H
+#define ROTOR_TREE_LEVEL_H
+
+#include "rotortree.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROTOR_LEVEL_EXTENTS 28
+
+typedef struct rotor_extent {
+    uint8_t *base;     /* aligned to 64 bytes; ROTOR_HASH_HEADROOM bytes before it may be read */
+    uint64_t first;    /* index of the node at base */
+    uint64_t capacity; /* nodes that the extent can ever hold */
+    /* The writer's: */
+    bool is_heap; /* a heap block, else a reservation */
+    void *memory; /* what to free */
+    size_t mapped_bytes;
+    size_t committed_bytes; /* from base on; readable and writable */
+    size_t huge_bytes;      /* from base on; huge pages were asked for */
+    size_t populated_bytes; /* from base on; touched ahead of use */
+} rotor_extent;
+
+typedef struct rotor_level {
+    uint32_t arity;
+    _Atomic uint32_t extent_count; /* an extent is whole before it is counted */
+    rotor_extent extents[ROTOR_LEVEL_EXTENTS];
+} rotor_level;
+
+/* A level without memory. NULL when out of memory. */
+rotor_level *rotor_level_create(uint32_t arity);
+void rotor_level_destroy(rotor_level *level);
+
+/* Makes room for the nodes 0..nodes-1; `reservation_bytes` is the address space to reserve, if it can be had, once the
+ * level outgrows heap blocks. On failure the level holds what it held. The writer only. */
+rotor_status rotor_level_commit(rotor_level *level, uint64_t nodes, size_t reservation_bytes);
+
+/* Touches the memory of the nodes first..nodes-1, committed before. The writer only. */
+rotor_status rotor_level_populate(rotor_level *level, uint64_t first, uint64_t nodes);
+
+/* Nodes that have memory. */
+uint64_t rotor_level_committed(const rotor_level *level);
+
+/* Bytes that hold the nodes 0..used-1 or were populated, in whole pages. */
+uint64_t rotor_level_touched_bytes(const rotor_level *level, uint64_t used);
+
+static inline const rotor_extent *rotor_level_extent(const rotor_level *level, uint64_t index) {
+    uint32_t e = atomic_load_explicit(&level->extent_count, memory_order_acquire) - 1;
+    while (level->extents[e].first > index) {
+        e--;
+    }
+    return &level->extents[e];
+}
+
+/* The address of a node that has memory. */
+static inline uint8_t *rotor_level_at(const rotor_level *level, uint64_t index) {
+    const rotor_extent *extent = rotor_level_extent(level, index);
+    return extent->base + (index - extent->first) * ROTOR_HASH_BYTES;
+}
+
+/* The same, with the number of nodes, at most `count`, that follow there in one piece. */
+static inline uint8_t *rotor_level_run(const rotor_level *level, uint64_t index, uint64_t count, uint64_t *run) {
+    const rotor_extent *extent = rotor_level_extent(level, index);
+    uint64_t rest = extent->first + extent->capacity - index;
+    *run = rest < count ? rest : count;
+    return extent->base + (index - extent->first) * ROTOR_HASH_BYTES;
+}
+
+#endif

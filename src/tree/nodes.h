@@ -1,0 +1,98 @@
+/* The only way in which nodes enter and leave memory that readers share.
+ *
+ * A complete node is written once, before the size that makes it visible is published, so readers need no care, with
+ * one exception: after a truncation the writer overwrites nodes that a reader of a stale snapshot may be copying. Such
+ * a reader throws its copy away when it finds, after the copy, that the tree was truncated (publish.h). So it does not
+ * matter what it copied, only that the order "copy, then look" holds: loads are relaxed atomics followed by an acquire
+ * fence. Stores are plain vector stores, whose tearing cannot matter for the same reason; under ThreadSanitizer, which
+ * knows no fences and no such reasoning, both are word by word atomic with acquire and release order. */
+#ifndef ROTOR_TREE_NODES_H
+#define ROTOR_TREE_NODES_H
+
+#include "rotortree.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define ROTOR_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ROTOR_TSAN 1
+#endif
+#endif
+
+#ifdef ROTOR_TSAN
+#define ROTOR_ORDER_LOAD memory_order_acquire
+#define ROTOR_ORDER_STORE memory_order_release
+static inline void rotor_fence_acquire(void) {
+}
+static inline void rotor_fence_release(void) {
+}
+#else
+#define ROTOR_ORDER_LOAD memory_order_relaxed
+#define ROTOR_ORDER_STORE memory_order_relaxed
+static inline void rotor_fence_acquire(void) {
+    atomic_thread_fence(memory_order_acquire);
+}
+static inline void rotor_fence_release(void) {
+    atomic_thread_fence(memory_order_release);
+}
+#endif
+
+/* `source` is 32-byte aligned level memory; rotor_fence_acquire() must follow before the copy is judged. */
+static inline void rotor_nodes_load(rotor_hash *nodes, const uint8_t *source, uint64_t count) {
+    const _Atomic uint64_t *words = (const _Atomic uint64_t *)(const void *)source;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t copy[4];
+        for (unsigned j = 0; j < 4; j++) {
+            copy[j] = atomic_load_explicit(&words[4 * i + j], ROTOR_ORDER_LOAD);
+        }
+        memcpy(&nodes[i], copy, sizeof copy);
+    }
+}
+
+/* `target` is 32-byte aligned level memory that no valid snapshot covers. */
+static inline void rotor_nodes_store(uint8_t *target, const uint8_t *nodes, uint64_t count) {
+#ifdef ROTOR_TSAN
+    _Atomic uint64_t *words = (_Atomic uint64_t *)(void *)target;
+    for (uint64_t i = 0; i < 4 * count; i++) {
+        uint64_t word;
+        memcpy(&word, nodes + 8 * i, sizeof word);
+        atomic_store_explicit(&words[i], word, ROTOR_ORDER_STORE);
+    }
+#else
+    memcpy(target, nodes, (size_t)count * ROTOR_HASH_BYTES);
+#endif
+}
+
+/* The same for a batch that will not be read soon: past the caches, so that the lines need not be read first. A copy of
+ * large batches ran at 527M leaves/s so, against 284M with plain stores. rotor_nodes_stream_end() must follow before
+ * the nodes are published. */
+static inline void rotor_nodes_stream(uint8_t *target, const uint8_t *nodes, uint64_t count) {
+#if defined(__x86_64__) && !defined(ROTOR_TSAN)
+    for (uint64_t i = 0; i < count; i++) {
+        __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(nodes + 32 * i));
+        __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(nodes + 32 * i + 16));
+        _mm_stream_si128((__m128i *)(void *)(target + 32 * i), low);
+        _mm_stream_si128((__m128i *)(void *)(target + 32 * i + 16), high);
+    }
+#else
+    rotor_nodes_store(target, nodes, count);
+#endif
+}
+
+/* Streaming stores are not ordered by a release store; this orders them. */
+static inline void rotor_nodes_stream_end(void) {
+#if defined(__x86_64__) && !defined(ROTOR_TSAN)
+    _mm_sfence();
+#endif
+}
+
+#endif

@@ -1,0 +1,191 @@
+/* Reading a tree at one size. Must not take the writer's lock, except to have pending leaves hashed, nor know proofs.
+ */
+#include "tree/nodes.h"
+#include "tree/tree.h"
+#include "tree/view.h"
+
+#include <string.h>
+
+rotor_radix rotor_view_radix(const rotor_snapshot *snapshot) {
+    return snapshot->tree->radix;
+}
+
+const rotor_hasher *rotor_view_hasher(const rotor_snapshot *snapshot) {
+    return snapshot->tree->hasher;
+}
+
+/* Index of the last node of a level, 0..depth. */
+static uint64_t last_index(const rotor_snapshot *snapshot, uint32_t level) {
+    rotor_radix radix = snapshot->tree->radix;
+    uint64_t index = snapshot->size - 1;
+    if (radix.shift != 0) {
+        uint32_t bits = radix.shift * level;
+        return bits < 64 ? index >> bits : 0;
+    }
+    for (; level > 0; level--) {
+        index /= radix.n;
+    }
+    return index;
+}
+
+void rotor_view_copy(const rotor_snapshot *snapshot, rotor_hash *nodes, uint64_t count, uint32_t level,
+                     uint64_t first) {
+    if (count > 0 && first + count - 1 == last_index(snapshot, level)) {
+        count--;
+        nodes[count] = snapshot->edge[level];
+    }
+    while (count > 0) {
+        uint64_t run;
+        const uint8_t *source = rotor_level_run(snapshot->tree->levels[level], first, count, &run);
+        rotor_nodes_load(nodes, source, run);
+        first += run;
+        nodes += run;
+        count -= run;
+    }
+}
+
+static void read_published(const rotor_tree *tree, rotor_snapshot *snapshot) {
+    snapshot->tree = tree;
+    snapshot->reserved = 0;
+    rotor_published_read(&tree->published, snapshot);
+}
+
+rotor_status rotor_snapshot_take(rotor_tree *tree, rotor_snapshot *snapshot) {
+    if (tree == NULL || snapshot == NULL) {
+        return ROTOR_MISUSE;
+    }
+    uint64_t accepted = atomic_load_explicit(&tree->accepted, memory_order_acquire);
+    read_published(tree, snapshot);
+    if (snapshot->size < accepted) {
+        rotor_tree_publish_accepted(tree);
+        read_published(tree, snapshot);
+    }
+    return ROTOR_OK;
+}
+
+rotor_status rotor_snapshot_take_latest(const rotor_tree *tree, rotor_snapshot *snapshot) {
+    if (tree == NULL || snapshot == NULL) {
+        return ROTOR_MISUSE;
+    }
+    read_published(tree, snapshot);
+    return ROTOR_OK;
+}
+
+rotor_status rotor_snapshot_check(const rotor_snapshot *snapshot) {
+    if (snapshot == NULL || snapshot->tree == NULL) {
+        return ROTOR_MISUSE;
+    }
+    bool cut = rotor_published_is_cut(&snapshot->tree->published, snapshot->epoch, snapshot->size);
+    return cut ? ROTOR_STALE : ROTOR_OK;
+}
+
+rotor_status rotor_snapshot_head(const rotor_snapshot *snapshot, rotor_tree_head *head) {
+    if (head == NULL) {
+        return ROTOR_MISUSE;
+    }
+    rotor_status status = rotor_snapshot_check(snapshot);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    if (snapshot->size == 0) {
+        return ROTOR_EMPTY_TREE;
+    }
+    head->root = snapshot->edge[snapshot->depth];
+    head->size = snapshot->size;
+    head->arity = snapshot->tree->radix.n;
+    head->hash_profile = snapshot->tree->hasher->profile;
+    return ROTOR_OK;
+}
+
+rotor_status rotor_snapshot_level_length(const rotor_snapshot *snapshot, uint64_t *length, uint32_t level) {
+    if (length == NULL) {
+        return ROTOR_MISUSE;
+    }
+    rotor_status status = rotor_snapshot_check(snapshot);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    if (snapshot->size == 0 || level > snapshot->depth) {
+        return ROTOR_OUT_OF_RANGE;
+    }
+    *length = last_index(snapshot, level) + 1;
+    return ROTOR_OK;
+}
+
+rotor_status rotor_snapshot_nodes(const rotor_snapshot *snapshot, rotor_hash *nodes, size_t count, uint32_t level,
+                                  uint64_t first) {
+    if (nodes == NULL) {
+        return ROTOR_MISUSE;
+    }
+    uint64_t length;
+    rotor_status status = rotor_snapshot_level_length(snapshot, &length, level);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    if (first > length || count > length - first) {
+        return ROTOR_OUT_OF_RANGE;
+    }
+    rotor_view_copy(snapshot, nodes, count, level, first);
+    return rotor_snapshot_check(snapshot);
+}
+
+/* Computes edge and depth of a smaller size from nodes that are complete at that size; the chain is that of
+ * rotor_edge_update(). */
+static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *past) {
+    rotor_radix radix = snapshot->tree->radix;
+    rotor_hash children[ROTOR_MAX_ARITY];
+    uint64_t length = past->size;
+    uint32_t level = 0;
+    bool complete = true;
+    rotor_view_copy(snapshot, &past->edge[0], 1, 0, length - 1);
+    for (; length > 1; level++) {
+        uint64_t parent = rotor_radix_div(radix, length - 1);
+        uint32_t width = (uint32_t)(length - parent * radix.n);
+        complete = complete && width == radix.n;
+        if (complete) {
+            rotor_view_copy(snapshot, &past->edge[level + 1], 1, level + 1, parent);
+        } else if (width == 1) {
+            past->edge[level + 1] = past->edge[level];
+        } else {
+            rotor_view_copy(snapshot, children, width - 1, level, parent * radix.n);
+            children[width - 1] = past->edge[level];
+            snapshot->tree->hasher->hash_node(past->edge[level + 1].bytes, children[0].bytes, width);
+        }
+        length = parent + 1;
+    }
+    past->depth = level;
+}
+
+rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
+    if (past == NULL) {
+        return ROTOR_MISUSE;
+    }
+    rotor_status status = rotor_snapshot_check(snapshot);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    if (size > snapshot->size) {
+        return ROTOR_OUT_OF_RANGE;
+    }
+    if (size == snapshot->size) {
+        if (past != snapshot) {
+            *past = *snapshot;
+        }
+        return ROTOR_OK;
+    }
+    rotor_snapshot computed;
+    computed.tree = snapshot->tree;
+    computed.size = size;
+    computed.epoch = snapshot->epoch;
+    computed.depth = 0;
+    computed.reserved = 0;
+    if (size > 0) {
+        compute_past_edge(snapshot, &computed);
+    }
+    status = rotor_snapshot_check(snapshot);
+    if (status == ROTOR_OK) {
+        memcpy(past, &computed, offsetof(rotor_snapshot, edge));
+        memcpy(past->edge, computed.edge, ((size_t)computed.depth + 1) * sizeof(rotor_hash));
+    }
+    return status;
+}

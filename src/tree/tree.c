@@ -1,0 +1,237 @@
+/* Creating, growing and cutting a tree. Must not know the environment or the layout of public arguments. */
+#include "tree/tree.h"
+
+#include "base/vm.h"
+#include "tree/build.h"
+#include "tree/edge.h"
+
+#include <stdlib.h>
+
+/* a * b, at most ROTOR_SHAPE_MAX_SIZE. */
+static uint64_t multiply_bounded(uint64_t a, uint64_t b) {
+    uint64_t product;
+    if (__builtin_mul_overflow(a, b, &product) || product > ROTOR_SHAPE_MAX_SIZE) {
+        return ROTOR_SHAPE_MAX_SIZE;
+    }
+    return product;
+}
+
+rotor_status rotor_tree_create(rotor_tree **tree, const rotor_options *options, const rotor_hasher *hasher) {
+    rotor_tree *created = calloc(1, sizeof *created);
+    if (created == NULL) {
+        return ROTOR_OUT_OF_MEMORY;
+    }
+    if (pthread_mutex_init(&created->writer, NULL) != 0) {
+        free(created);
+        return ROTOR_OUT_OF_MEMORY;
+    }
+    created->hasher = hasher;
+    created->radix = rotor_radix_of(options->arity);
+    created->max_depth = options->max_depth;
+    created->threads = options->threads;
+    created->depth_limit = 1;
+    for (uint32_t level = 0; level < options->max_depth; level++) {
+        created->depth_limit = multiply_bounded(created->depth_limit, options->arity);
+    }
+    created->max_leaves = options->max_leaves != 0 ? options->max_leaves : ROTOR_SHAPE_MAX_SIZE;
+    created->block = rotor_block_shape_for(created->radix, hasher->lanes);
+    created->parallel_threshold = options->parallel_threshold;
+    created->task_nodes = options->task_nodes;
+    *tree = created;
+    return ROTOR_OK;
+}
+
+void rotor_tree_destroy(rotor_tree *tree) {
+    rotor_pool_destroy(tree->pool);
+    for (uint32_t level = 0; level <= ROTOR_MAX_DEPTH; level++) {
+        rotor_level_destroy(tree->levels[level]);
+    }
+    pthread_mutex_destroy(&tree->writer);
+    free(tree);
+}
+
+/* Whether a tree may have `size` more leaves than `base`. */
+static rotor_status check_growth(const rotor_tree *tree, uint64_t base, uint64_t count) {
+    uint64_t size;
+    if (__builtin_add_overflow(base, count, &size) || size > ROTOR_SHAPE_MAX_SIZE) {
+        return tree->depth_limit < ROTOR_SHAPE_MAX_SIZE ? ROTOR_MAX_DEPTH_EXCEEDED : ROTOR_CAPACITY_EXCEEDED;
+    }
+    if (size > tree->depth_limit) {
+        return ROTOR_MAX_DEPTH_EXCEEDED;
+    }
+    return size > tree->max_leaves ? ROTOR_CAPACITY_EXCEEDED : ROTOR_OK;
+}
+
+/* Commits memory for every complete node of a tree of `size` leaves, so that nothing can fail once nodes are being
+ * written. */
+static rotor_status make_room(rotor_tree *tree, uint64_t size) {
+    if (size <= tree->room) {
+        return ROTOR_OK;
+    }
+    size_t reservation = rotor_vm_reservation_limit();
+    if (tree->max_leaves < reservation / ROTOR_HASH_BYTES) {
+        reservation = (size_t)tree->max_leaves * ROTOR_HASH_BYTES;
+    }
+    uint64_t room = ROTOR_SHAPE_MAX_SIZE;
+    uint64_t leaves_per_node = 1;
+    for (uint32_t level = 0; level <= tree->max_depth; level++) {
+        uint64_t nodes = size / leaves_per_node;
+        if (nodes > 0) {
+            if (tree->levels[level] == NULL && (tree->levels[level] = rotor_level_create(tree->radix.n)) == NULL) {
+                return ROTOR_OUT_OF_MEMORY;
+            }
+            rotor_status status = rotor_level_commit(tree->levels[level], nodes, reservation);
+            if (status != ROTOR_OK) {
+                return status;
+            }
+            nodes = rotor_level_committed(tree->levels[level]);
+        }
+        /* A level with memory for n complete nodes carries all sizes at which node n is not complete yet. */
+        uint64_t carried = multiply_bounded(nodes + 1, leaves_per_node) - 1;
+        room = carried < room ? carried : room;
+        if (nodes == 0) {
+            break;
+        }
+        leaves_per_node = multiply_bounded(leaves_per_node, tree->radix.n);
+        reservation /= tree->radix.n;
+    }
+    tree->room = room;
+    return ROTOR_OK;
+}
+
+static void accept_size(rotor_tree *tree, uint64_t size) {
+    tree->size = size;
+    tree->high_size = size > tree->high_size ? size : tree->high_size;
+    atomic_store_explicit(&tree->accepted, size, memory_order_release);
+}
+
+/* Stores the complete nodes above the leaves that have only been appended. */
+static void fold(rotor_tree *tree) {
+    if (tree->folded < tree->size) {
+        rotor_build(tree, tree->folded, tree->size, NULL);
+        tree->folded = tree->size;
+    }
+}
+
+static void publish(rotor_tree *tree, bool built) {
+    if (tree->size > 0) {
+        rotor_edge_update(tree, built);
+    } else {
+        tree->depth = 0;
+        tree->rooted = 0;
+    }
+    rotor_publish_state(&tree->published, tree->size, tree->depth, tree->edge);
+}
+
+/* Appends without a root. Complete nodes are stored whenever a block of leaves has come together, at full vector width.
+ */
+static void append_lazily(rotor_tree *tree, const rotor_hash *leaves, uint64_t count) {
+    if (count < tree->block.nodes) {
+        rotor_build_store(tree, 0, tree->size, leaves, count);
+        accept_size(tree, tree->size + count);
+        if (tree->size - tree->folded >= tree->block.nodes) {
+            fold(tree);
+        }
+        return;
+    }
+    fold(tree);
+    rotor_build(tree, tree->size, tree->size + count, leaves);
+    tree->folded = tree->size + count;
+    accept_size(tree, tree->size + count);
+}
+
+static void append_rooted(rotor_tree *tree, const rotor_hash *leaves, uint64_t count) {
+    bool single = count == 1 && tree->folded == tree->size;
+    if (single) {
+        rotor_build_store(tree, 0, tree->size, leaves, 1);
+    } else {
+        fold(tree);
+        rotor_build(tree, tree->size, tree->size + count, leaves);
+    }
+    tree->size += count;
+    tree->folded = tree->size;
+    publish(tree, !single);
+    accept_size(tree, tree->size);
+}
+
+rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, uint64_t count) {
+    pthread_mutex_lock(&tree->writer);
+    rotor_status status = check_growth(tree, tree->size, count);
+    if (status == ROTOR_OK) {
+        status = make_room(tree, tree->size + count);
+    }
+    if (status == ROTOR_OK) {
+        if (root == NULL) {
+            append_lazily(tree, leaves, count);
+        } else {
+            append_rooted(tree, leaves, count);
+            *root = tree->edge[tree->depth];
+        }
+    }
+    pthread_mutex_unlock(&tree->writer);
+    return status;
+}
+
+void rotor_tree_publish_accepted(rotor_tree *tree) {
+    pthread_mutex_lock(&tree->writer);
+    if (tree->rooted < tree->size) {
+        fold(tree);
+        publish(tree, true);
+    }
+    pthread_mutex_unlock(&tree->writer);
+}
+
+rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size) {
+    pthread_mutex_lock(&tree->writer);
+    rotor_status status = ROTOR_OK;
+    if (size > tree->size) {
+        status = ROTOR_OUT_OF_RANGE;
+    } else if (size < tree->size) {
+        if (tree->folded < size) {
+            rotor_build(tree, tree->folded, size, NULL);
+        }
+        tree->folded = size;
+        tree->size = size;
+        rotor_edge_forget(tree);
+        rotor_publish_cut(&tree->published, size);
+        publish(tree, true);
+        accept_size(tree, size);
+    }
+    pthread_mutex_unlock(&tree->writer);
+    return status;
+}
+
+rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves) {
+    pthread_mutex_lock(&tree->writer);
+    rotor_status status = check_growth(tree, 0, leaves);
+    if (status == ROTOR_OK) {
+        status = make_room(tree, leaves);
+    }
+    uint64_t used = tree->high_size;
+    for (uint32_t level = 0; status == ROTOR_OK && leaves > 0 && level <= tree->max_depth; level++) {
+        status = rotor_level_populate(tree->levels[level], used, leaves);
+        used = rotor_radix_div(tree->radix, used);
+        leaves = rotor_radix_div(tree->radix, leaves);
+    }
+    pthread_mutex_unlock(&tree->writer);
+    return status;
+}
+
+void rotor_tree_set_parallel(rotor_tree *tree, uint64_t parallel_threshold, uint64_t task_nodes) {
+    pthread_mutex_lock(&tree->writer);
+    tree->parallel_threshold = parallel_threshold;
+    tree->task_nodes = task_nodes;
+    pthread_mutex_unlock(&tree->writer);
+}
+
+uint64_t rotor_tree_memory_bytes(rotor_tree *tree) {
+    pthread_mutex_lock(&tree->writer);
+    uint64_t bytes = 0;
+    uint64_t used = tree->high_size;
+    for (uint32_t level = 0; level <= tree->max_depth && tree->levels[level] != NULL; level++) {
+        bytes += rotor_level_touched_bytes(tree->levels[level], used);
+        used = rotor_radix_div(tree->radix, used);
+    }
+    pthread_mutex_unlock(&tree->writer);
+    return bytes;
+}

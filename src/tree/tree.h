@@ -1,0 +1,78 @@
+/* The tree in memory: what it is made of, and the operations that change it. Pure memory, deterministic; knows no
+ * files, no proofs and no environment.
+ *
+ * The writer's fields are protected by `writer`. Readers use `published`, `accepted`, the constants, and, for nodes
+ * that a snapshot covers, the levels: what they reach there was written before the state that they read was published.
+ *
+ *   accepted   leaves stored
+ *   folded     leaves whose complete ancestors are stored as well; the leaves from there on wait for a root to be asked
+ * for rooted     leaves that edge[] and the published state stand for
+ *
+ *   rooted <= accepted, folded <= accepted */
+#ifndef ROTOR_TREE_TREE_H
+#define ROTOR_TREE_TREE_H
+
+#include "base/pool.h"
+#include "hash/hash.h"
+#include "rotortree.h"
+#include "tree/level.h"
+#include "tree/publish.h"
+#include "tree/shape.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* The unit of building: `nodes` siblings-aligned nodes of one level and all that becomes complete in the `levels`
+ * levels above them. */
+typedef struct rotor_block_shape {
+    uint64_t nodes;
+    uint32_t levels;
+} rotor_block_shape;
+
+struct rotor_tree {
+    /* Constant. */
+    const rotor_hasher *hasher;
+    rotor_radix radix;
+    uint32_t max_depth;
+    uint32_t threads;
+    uint64_t depth_limit; /* leaves that max_depth allows */
+    uint64_t max_leaves;
+    rotor_block_shape block;
+
+    _Atomic uint64_t accepted;
+    rotor_published published;
+
+    /* The writer's. */
+    pthread_mutex_t writer;
+    rotor_level *levels[ROTOR_MAX_DEPTH + 1]; /* complete nodes; created from level 0 up as they get any */
+    uint64_t size;                            /* = accepted */
+    uint64_t folded;
+    uint64_t rooted;
+    uint64_t room;      /* leaves that fit in committed memory */
+    uint64_t high_size; /* largest size so far */
+    uint32_t depth;     /* at `rooted` */
+    rotor_hash edge[ROTOR_MAX_DEPTH + 1];
+    rotor_edge_cache edge_cache[ROTOR_MAX_DEPTH + 1]; /* of the last node of each level, for hash_edge() */
+    uint64_t edge_cache_index[ROTOR_MAX_DEPTH + 1];   /* index of the node that the cache belongs to */
+    uint64_t parallel_threshold;
+    uint64_t task_nodes;
+    rotor_pool *pool; /* NULL until a batch needs it */
+    bool pool_failed; /* no threads were to be had; batches stay on the caller's */
+};
+
+/* `options` has been checked and its defaults are filled in. */
+rotor_status rotor_tree_create(rotor_tree **tree, const rotor_options *options, const rotor_hasher *hasher);
+void rotor_tree_destroy(rotor_tree *tree);
+
+/* As the public functions of similar names; they take the writer's lock. */
+rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, uint64_t count);
+rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size);
+rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves);
+void rotor_tree_set_parallel(rotor_tree *tree, uint64_t parallel_threshold, uint64_t task_nodes);
+uint64_t rotor_tree_memory_bytes(rotor_tree *tree);
+
+/* Brings the published state up to the accepted leaves. */
+void rotor_tree_publish_accepted(rotor_tree *tree);
+
+#endif

@@ -1,0 +1,17 @@
+/* Reading through a snapshot without validating each read: what proofs are made of. */
+#ifndef ROTOR_TREE_VIEW_H
+#define ROTOR_TREE_VIEW_H
+
+#include "hash/hash.h"
+#include "rotortree.h"
+#include "tree/shape.h"
+
+/* The tree's arity and hash functions; constant for the life of the tree. */
+rotor_radix rotor_view_radix(const rotor_snapshot *snapshot);
+const rotor_hasher *rotor_view_hasher(const rotor_snapshot *snapshot);
+
+/* Copies nodes first..first+count-1 of a level, all of which the snapshot must have. What was copied is meaningless
+ * unless rotor_snapshot_check() returns ROTOR_OK *after* the copy: ask once, after the last read. */
+void rotor_view_copy(const rotor_snapshot *snapshot, rotor_hash *nodes, uint64_t count, uint32_t level, uint64_t first);
+
+#endif

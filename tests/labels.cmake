@@ -1,0 +1,8 @@
+# Tests that take minutes under valgrind, because they are exhaustive or large; what they call is called by others too.
+set(rotor_tests_too_long_for_memcheck
+  test_kernels            # every kernel, arity, group count and alignment
+  test_proof_consistency  # all triples of old size, new size and member
+  test_proof_inclusion    # every single bit of every proof
+  test_stress             # threads for a fixed number of rounds, which valgrind runs one at a time
+  test_tree_large         # millions of leaves
+)
