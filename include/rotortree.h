@@ -21,8 +21,8 @@
  *   Every function may be called from any thread at any time, unless its comment says otherwise; only rotor_close()
  * must be the last call on a tree. Calls that change a tree are serialised inside the library. Reading through a
  * snapshot takes no lock, blocks nobody and is blocked by nobody. A snapshot or proof object itself is plain memory of
- * the caller: do not write it from two threads at once. The library has no global mutable state, installs no signal
- * handlers, prints nothing and never ends the process.
+ * the caller: do not write it from two threads at once. The library keeps no state outside of trees but what it
+ * found the processor to be, installs no signal handlers, prints nothing and never ends the process.
  *
  * ERRORS
  *   Whatever can fail returns a rotor_status. A call that returns anything but ROTOR_OK has changed nothing, neither
@@ -124,9 +124,9 @@ typedef struct rotor_options {
     uint32_t arity;        /* children per node, ROTOR_MIN_ARITY..ROTOR_MAX_ARITY */
     uint32_t max_depth;    /* highest level that may exist, ROTOR_MIN_DEPTH..ROTOR_MAX_DEPTH */
     uint32_t hash_profile; /* a rotor_hash_profile_id */
-    /* Threads that hash a large batch, the caller's own included. 0: one for each processor that this process may use.
-     * The threads are started by the first batch that needs them; if fewer can be started, the batch is hashed by
-     * those. */
+    /* Threads that hash a large batch, the caller's own included, at most 1,024. 0: one for each processor that this
+     * process may use. The threads are started by the first batch that needs them; if fewer can be started, the batch
+     * is hashed by those. */
     uint32_t threads;
     /* A batch that makes fewer parents than this at one level stays on the caller's thread. 0: the environment variable
      * ROTORTREE_PARALLEL_THRESHOLD where it is set, else 1024. */
@@ -177,7 +177,8 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, uint64_t 
  */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_reserve(rotor_tree *tree, uint64_t leaves);
 
-/* Changes how later batches are spread over threads; the arguments as in rotor_options, 0 for their defaults. */
+/* Changes how later batches are spread over threads; the arguments as in rotor_options, 0 for their defaults. Errors:
+ * ROTOR_MISUSE (the default threshold was asked for, and the environment variable is not a number). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_set_parallel(rotor_tree *tree, uint64_t parallel_threshold,
                                                          uint64_t task_nodes);
 

@@ -135,16 +135,27 @@ const rotor_hasher rotor_blake3_avx512_c = {
 
 #if ROTOR_HASH_ASM
 
+/* Two vectors side by side take 1.4 times as long as one, on Zen 5; 16 groups or fewer fit one. */
 static void hash_groups(uint8_t *out, const uint8_t *children, size_t groups, unsigned width) {
-    rotor_hash_by_lanes(width <= ROTOR_BLAKE3_ASM_WIDTH_MAX ? rotor_blake3_avx512_groups16 : lanes_hash, LANES, out,
-                        children, groups, width);
+    if (width > ROTOR_BLAKE3_ASM_WIDTH_MAX) {
+        hash_groups_c(out, children, groups, width);
+        return;
+    }
+    while (groups > LANES) {
+        unsigned wide = groups < ROTOR_BLAKE3_AVX512_WIDE_LANES ? (unsigned)groups : ROTOR_BLAKE3_AVX512_WIDE_LANES;
+        rotor_blake3_avx512_groups32(out, children, width, wide);
+        out += 32 * (size_t)wide;
+        children += 32 * (size_t)width * wide;
+        groups -= wide;
+    }
+    rotor_hash_by_lanes(rotor_blake3_avx512_groups16, LANES, out, children, groups, width);
 }
 
 const rotor_hasher rotor_blake3_avx512 = {
     .profile = ROTOR_HASH_BLAKE3,
     .name = "blake3",
     .kernel = "avx512",
-    .lanes = LANES,
+    .lanes = ROTOR_BLAKE3_AVX512_WIDE_LANES,
     .hash_node = rotor_lone_node,
     .hash_edge = rotor_lone_edge,
     .hash_groups = hash_groups,

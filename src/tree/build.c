@@ -53,6 +53,7 @@ typedef struct growth {
     uint64_t task_blocks;
 } growth;
 
+/* Stores new nodes first..last-1 past the caches. */
 static void stream_nodes(const growth *grown, uint64_t first, uint64_t last) {
     const rotor_hash *source = grown->source + (first - grown->first);
     while (first < last) {
@@ -97,42 +98,66 @@ static const uint8_t *copy_children(uint8_t copy[COPY_BYTES], const uint8_t *chi
 }
 #endif
 
-/* Hashes and stores the nodes group..end-1 of level + 1. */
-static void hash_level(const growth *grown, uint32_t level, uint64_t group, uint64_t end) {
+/* Hashes and stores the node `group` of level + 1 and as many of the following, `most` in all at most, as lie in one
+ * piece; returns how many. */
+static uint64_t hash_some(const growth *grown, uint32_t level, uint64_t group, uint64_t most) {
     rotor_tree *tree = grown->tree;
     rotor_hash parents[CHUNK_GROUPS];
-    while (group < end) {
-        uint64_t most = end - group < CHUNK_GROUPS ? end - group : CHUNK_GROUPS;
-        uint64_t groups;
-        const uint8_t *children = children_of(grown, level, group, most, &groups);
+    uint64_t groups;
+    const uint8_t *children = children_of(grown, level, group, most, &groups);
 #ifdef ROTOR_TSAN
-        uint8_t copy[COPY_BYTES] = {0};
-        if (level > grown->level) {
-            children = copy_children(copy, children, tree->radix.n, &groups);
-        }
-#endif
-        tree->hasher->hash_groups(parents[0].bytes, children, (size_t)groups, tree->radix.n);
-        rotor_build_store(tree, level + 1, group, parents, groups);
-        group += groups;
+    uint8_t copy[COPY_BYTES] = {0};
+    if (level > grown->level) {
+        children = copy_children(copy, children, tree->radix.n, &groups);
     }
+#endif
+    tree->hasher->hash_groups(parents[0].bytes, children, (size_t)groups, tree->radix.n);
+    rotor_build_store(tree, level + 1, group, parents, groups);
+    return groups;
 }
 
+/* Stores the leaves first..last-1 of a large batch and hashes their parents, one vector of groups after the other:
+ * while one is hashed the stores of the one before drain. Storing the whole block first was 7 % slower at arity 8, 13 %
+ * at 16. */
+static void build_streamed_level(const growth *grown, uint64_t first, uint64_t last) {
+    rotor_radix radix = grown->tree->radix;
+    uint64_t group = rotor_radix_div(radix, first);
+    uint64_t end = rotor_radix_div(radix, last);
+    uint64_t stored = first;
+    while (group < end) {
+        uint64_t most = end - group < grown->tree->hasher->lanes ? end - group : grown->tree->hasher->lanes;
+        uint64_t needed = (group + most) * radix.n;
+        if (stored < needed) {
+            stream_nodes(grown, stored, needed);
+            stored = needed;
+        }
+        group += hash_some(grown, grown->level, group, most);
+    }
+    stream_nodes(grown, stored, last);
+}
+
+/* Carries new nodes of one block up through the levels of a block. */
 static void build_block(const growth *grown, uint64_t first, uint64_t last) {
     rotor_tree *tree = grown->tree;
-    if (grown->source != NULL) {
-        if (grown->stream) {
-            stream_nodes(grown, first, last);
-        } else {
-            rotor_build_store(tree, grown->level, first, grown->source + (first - grown->first), last - first);
-        }
-    }
-    for (uint32_t i = 0; i < tree->block.levels; i++) {
+    uint32_t level = grown->level;
+    uint32_t top = level + tree->block.levels;
+    if (grown->stream) {
+        build_streamed_level(grown, first, last);
         first = rotor_radix_div(tree->radix, first);
         last = rotor_radix_div(tree->radix, last);
-        if (first == last) {
-            break;
+        level++;
+    } else if (grown->source != NULL) {
+        rotor_build_store(tree, level, first, grown->source + (first - grown->first), last - first);
+    }
+    for (; level < top && first < last; level++) {
+        uint64_t group = rotor_radix_div(tree->radix, first);
+        uint64_t end = rotor_radix_div(tree->radix, last);
+        first = group;
+        last = end;
+        while (group < end) {
+            uint64_t most = end - group < CHUNK_GROUPS ? end - group : CHUNK_GROUPS;
+            group += hash_some(grown, level, group, most);
         }
-        hash_level(grown, grown->level + i, first, last);
     }
 }
 

@@ -23,10 +23,12 @@ void rotor_publish_state(rotor_published *published, uint64_t size, uint32_t dep
     store(&slot->depth, depth);
     if (size > 0) {
         for (uint32_t level = 0; level <= depth; level++) {
-            uint64_t words[4];
-            memcpy(words, &edge[level], sizeof words);
+            /* Word by word on both sides: a node collected in an array is read back as vectors, which processors
+             * cannot forward from stores of words. */
             for (unsigned i = 0; i < 4; i++) {
-                store(&slot->edge[level][i], words[i]);
+                uint64_t word;
+                memcpy(&word, edge[level].bytes + 8 * i, sizeof word);
+                store(&slot->edge[level][i], word);
             }
         }
     }
@@ -45,11 +47,10 @@ void rotor_published_read(const rotor_published *published, rotor_snapshot *snap
         snapshot->depth = depth <= ROTOR_MAX_DEPTH ? (uint32_t)depth : ROTOR_MAX_DEPTH;
         if (snapshot->size > 0) {
             for (uint32_t level = 0; level <= snapshot->depth; level++) {
-                uint64_t words[4];
                 for (unsigned i = 0; i < 4; i++) {
-                    words[i] = load(&slot->edge[level][i]);
+                    uint64_t word = load(&slot->edge[level][i]);
+                    memcpy(snapshot->edge[level].bytes + 8 * i, &word, sizeof word);
                 }
-                memcpy(&snapshot->edge[level], words, sizeof words);
             }
         }
         rotor_fence_acquire();

@@ -34,6 +34,10 @@ rotor_status rotor_tree_create(rotor_tree **tree, const rotor_options *options, 
         created->depth_limit = multiply_bounded(created->depth_limit, options->arity);
     }
     created->max_leaves = options->max_leaves != 0 ? options->max_leaves : ROTOR_SHAPE_MAX_SIZE;
+    created->reservation_bytes = rotor_vm_reservation_limit();
+    if (created->max_leaves < created->reservation_bytes / ROTOR_HASH_BYTES) {
+        created->reservation_bytes = (size_t)created->max_leaves * ROTOR_HASH_BYTES;
+    }
     created->block = rotor_block_shape_for(created->radix, hasher->lanes);
     created->parallel_threshold = options->parallel_threshold;
     created->task_nodes = options->task_nodes;
@@ -68,10 +72,7 @@ static rotor_status make_room(rotor_tree *tree, uint64_t size) {
     if (size <= tree->room) {
         return ROTOR_OK;
     }
-    size_t reservation = rotor_vm_reservation_limit();
-    if (tree->max_leaves < reservation / ROTOR_HASH_BYTES) {
-        reservation = (size_t)tree->max_leaves * ROTOR_HASH_BYTES;
-    }
+    size_t reservation = tree->reservation_bytes;
     uint64_t room = ROTOR_SHAPE_MAX_SIZE;
     uint64_t leaves_per_node = 1;
     for (uint32_t level = 0; level <= tree->max_depth; level++) {

@@ -39,6 +39,7 @@ struct rotor_tree {
     uint64_t depth_limit; /* leaves that max_depth allows */
     uint64_t max_leaves;
     rotor_block_shape block;
+    size_t reservation_bytes; /* address space to ask for at level 0; less above */
 
     _Atomic uint64_t accepted;
     rotor_published published;
