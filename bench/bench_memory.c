@@ -101,7 +101,8 @@ static double fault_ns(int advice) {
     for (size_t at = 0; at < FAULT_BYTES; at += 4096) {
         ((volatile uint8_t *)aligned)[at] = 1;
     }
-    double ns = (double)(rotor_bench_now_ns() - begin) / (double)(FAULT_BYTES / 4096);
+    size_t pages = FAULT_BYTES / 4096;
+    double ns = (double)(rotor_bench_now_ns() - begin) / (double)pages;
     munmap(memory, FAULT_BYTES + HUGE_BYTES);
     return ns;
 }

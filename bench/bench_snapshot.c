@@ -16,11 +16,12 @@ static double take_ns(rotor_tree *tree, rotor_snapshot *snapshot) {
 static double past_ns(const rotor_snapshot *snapshot, uint64_t *random) {
     rotor_snapshot past;
     uint64_t begin = rotor_bench_now_ns();
-    for (unsigned i = 0; i < TAKES / 16; i++) {
+    const unsigned takes = TAKES / 16;
+    for (unsigned i = 0; i < takes; i++) {
         uint64_t size = 1 + rotor_bench_random(random) % snapshot->size;
         rotor_bench_expect_ok(rotor_snapshot_at(snapshot, &past, size), "snapshot_at");
     }
-    return (double)(rotor_bench_now_ns() - begin) / (TAKES / 16);
+    return (double)(rotor_bench_now_ns() - begin) / takes;
 }
 
 static void measure(rotor_bench *bench, unsigned n, uint64_t leaves) {

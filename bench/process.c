@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static void read_all(char *out, size_t capacity, int from) {
     size_t length = 0;
     char spill[512];

@@ -48,7 +48,7 @@ static void put_start(uint8_t *out, uint8_t kind, const rotor_tree_head *head) {
 }
 
 static rotor_status get_start(const uint8_t *encoded, size_t bytes, uint8_t kind, rotor_tree_head *head) {
-    if (bytes < AT_HASHES || encoded[AT_KIND] != kind) {
+    if (encoded == NULL || bytes < AT_HASHES || encoded[AT_KIND] != kind) {
         return ROTOR_MALFORMED;
     }
     if (encoded[AT_VERSION] != VERSION) {

@@ -174,7 +174,7 @@ rotor_status rotor_inclusion_decode_reference(rotor_inclusion_proof *proof, cons
         !depth_valid(max_depth)) {
         return ROTOR_MISUSE;
     }
-    if (bytes != total_bytes(arity, max_depth)) {
+    if (encoded == NULL || bytes != total_bytes(arity, max_depth)) {
         return ROTOR_MALFORMED;
     }
     uint64_t index = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);
@@ -231,7 +231,7 @@ rotor_status rotor_consistency_decode_reference(rotor_consistency_proof *proof, 
         !depth_valid(max_depth)) {
         return ROTOR_MISUSE;
     }
-    if (bytes != total_bytes(arity, max_depth)) {
+    if (encoded == NULL || bytes != total_bytes(arity, max_depth)) {
         return ROTOR_MALFORMED;
     }
     uint64_t old_size = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);

@@ -449,8 +449,9 @@ static uint64_t address_pages(void) {
     uint64_t pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (file != NULL) {
-        if (fscanf(file, "%" SCNu64, &pages) != 1) {
-            pages = 0;
+        char line[128];
+        if (fgets(line, sizeof line, file) != NULL) {
+            pages = strtoull(line, NULL, 10);
         }
         (void)fclose(file);
     }
