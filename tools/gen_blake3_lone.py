@@ -11,8 +11,13 @@ The four G of a half round are interleaved instruction by instruction. There are
 row a and row c share one: the last word of a is idle while that of c is at work, and the other way round; the idle one
 waits in memory. The message is copied to the stack, which frees the register of its address.
 
-Usage: gen_blake3_lone.py > src/hash/blake3_lone.S
+    tools/gen_blake3_lone.py            write the file
+    tools/gen_blake3_lone.py --check    exit 1 when the checked-in file differs from what would be written
 """
+import contextlib
+import io
+import sys
+from pathlib import Path
 
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A)
 PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
@@ -142,7 +147,7 @@ def store(low, offset):
     emit(f"movq {a}, %xmm0", f"movq {c}, %xmm1", "punpcklqdq %xmm1, %xmm0", f"movdqu %xmm0, {offset}(%r15)")
 
 
-def main():
+def write_code():
     print(HEAD)
     for register in CALLEE_SAVED:
         emit(f"pushq {register}", ".cfi_adjust_cfa_offset 8", f".cfi_rel_offset {register}, 0")
@@ -187,5 +192,22 @@ def main():
     print(TAIL)
 
 
+def main(arguments):
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write(__doc__)
+        return 2
+    code = io.StringIO()
+    with contextlib.redirect_stdout(code):
+        write_code()
+    path = Path(__file__).resolve().parent.parent / "src" / "hash" / "blake3_lone.S"
+    if not arguments:
+        path.write_text(code.getvalue())
+        return 0
+    if path.exists() and path.read_text() == code.getvalue():
+        return 0
+    sys.stderr.write(f"{path} is not what {Path(__file__).name} writes\n")
+    return 1
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -110,13 +110,13 @@ check "layers" sh tools/check_layers.sh
 check "layers: the check itself" sh tools/check_layers.sh --self-test
 check "public headers alone, C and C++" headers
 check "shell scripts (shellcheck, sh -n)" shells
-if [ -f tools/gen_blake3_asm.py ]; then
+for generator in tools/gen_*.py; do
     if has python3; then
-        check "generated assembly is up to date" python3 tools/gen_blake3_asm.py --check
+        check "generated assembly is up to date: $generator" python3 "$generator" --check
     else
-        skip "generated assembly" "no python3"
+        skip "generated assembly: $generator" "no python3"
     fi
-fi
+done
 if [ -d docs/man ]; then
     if has mandoc; then
         check "man pages (mandoc)" mandoc -T lint -W warning docs/man/*.1
