@@ -83,6 +83,11 @@ cpp_check() {
         --suppress=missingIncludeSystem -D_GNU_SOURCE -D__GNUC__=12 -D__x86_64__ -D__linux__ -Iinclude -Isrc -j "$jobs" "$@"
 }
 
+# The C block of README.md, held against the program that the tests build and run.
+readme_example() {
+    sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' | diff - examples/quickstart.c
+}
+
 headers() {
     for header in include/*.h; do
         for standard in c99 c11 c17; do
@@ -110,6 +115,7 @@ check "layers" sh tools/check_layers.sh
 check "layers: the check itself" sh tools/check_layers.sh --self-test
 check "public headers alone, C and C++" headers
 check "shell scripts (shellcheck, sh -n)" shells
+check "the example in README.md is examples/quickstart.c" readme_example
 for generator in tools/gen_*.py; do
     if has python3; then
         check "generated assembly is up to date: $generator" python3 "$generator" --check

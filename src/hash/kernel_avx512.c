@@ -1,5 +1,5 @@
-/* The AVX-512 kernels: sixteen groups at once, by the assembly where the build has it, and by C intrinsics, which serve
- * wide nodes, builds without the assembly, and the tests as a second opinion. */
+/* The AVX-512 kernels: thirty-two or sixteen groups at once by the assembly, where the build has it, and sixteen by C
+ * intrinsics, which serve wide nodes, builds without the assembly, and the tests as a second opinion. */
 #include "hash/kernels.h"
 
 #if ROTOR_HASH_X86

@@ -10,6 +10,8 @@
 #define FIRST_HEAP_NODES 128
 #define MOST_HEAP_NODES 4096
 #define LEAST_RESERVATION ((size_t)1 << 20)
+/* The first reservation of a level: 2,000 trees of 64 GiB each would be all the address space that a process has. */
+#define FIRST_RESERVATION ((size_t)1 << 30)
 #define LEAST_STEP ((size_t)64 << 10)
 /* From here on a level is committed in huge pages, although the last of them is not full yet: up to 2 MiB more than it
  * needs, and a first touch that is several times cheaper (a million leaves one by one into fresh memory, arity 4: 71 ns
@@ -163,7 +165,8 @@ static rotor_status add_extent(rotor_level *level, uint64_t nodes, size_t reserv
     if (last->is_heap && nodes <= MOST_HEAP_NODES) {
         return add_heap_extent(level, held, held);
     }
-    size_t wanted = last->is_heap ? reservation_bytes : (size_t)held * ROTOR_HASH_BYTES;
+    size_t wanted = last->is_heap ? smaller(reservation_bytes, FIRST_RESERVATION)
+                                  : larger(reservation_bytes, (size_t)held * ROTOR_HASH_BYTES);
     return add_reserved_extent(level, nodes - held, wanted);
 }
 
@@ -198,14 +201,13 @@ rotor_status rotor_level_populate(rotor_level *level, uint64_t first, uint64_t n
         uint64_t end = nodes < end_of(extent) ? nodes : end_of(extent);
         uint64_t start = first > extent->first ? first : extent->first;
         size_t from = round_down((size_t)(start - extent->first) * ROTOR_HASH_BYTES, page);
-        from = larger(from, extent->populated_bytes);
         size_t to = round_up((size_t)(end - extent->first) * ROTOR_HASH_BYTES, page);
         if (start < end && from < to) {
             rotor_status status = rotor_vm_populate(extent->base + from, to - from);
             if (status != ROTOR_OK) {
                 return status;
             }
-            extent->populated_bytes = to;
+            extent->populated_bytes = larger(extent->populated_bytes, to);
         }
     }
     return ROTOR_OK;

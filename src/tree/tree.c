@@ -54,7 +54,7 @@ void rotor_tree_destroy(rotor_tree *tree) {
     free(tree);
 }
 
-/* Whether a tree may have `size` more leaves than `base`. */
+/* Whether a tree may have `count` more leaves than `base`. */
 static rotor_status check_growth(const rotor_tree *tree, uint64_t base, uint64_t count) {
     uint64_t size;
     if (__builtin_add_overflow(base, count, &size) || size > ROTOR_SHAPE_MAX_SIZE) {
@@ -208,7 +208,7 @@ rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves) {
     if (status == ROTOR_OK) {
         status = make_room(tree, leaves);
     }
-    uint64_t used = tree->high_size;
+    uint64_t used = tree->folded; /* not the size: parents of later leaves have not been written yet */
     for (uint32_t level = 0; status == ROTOR_OK && leaves > 0 && level <= tree->max_depth; level++) {
         status = rotor_level_populate(tree->levels[level], used, leaves);
         used = rotor_radix_div(tree->radix, used);
