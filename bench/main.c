@@ -76,9 +76,6 @@ static void cpu_name(char *out, size_t capacity) {
 }
 
 static void commit_name(char *out, size_t capacity) {
-#ifdef ROTOR_COMMIT
-    snprintf(out, capacity, "%s", ROTOR_COMMIT);
-#else
     /* The program lies in a build folder of its own checkout. */
     char folder[4096];
     ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
@@ -92,7 +89,6 @@ static void commit_name(char *out, size_t capacity) {
         snprintf(out, capacity, "unknown");
     }
     out[strcspn(out, "\n")] = '\0';
-#endif
 }
 
 static const char *compiler_name(void) {

@@ -13,7 +13,7 @@
 
 /* The largest batch takes 32 GiB. */
 #define MOST_BATCH ((uint64_t)1 << 30)
-#define MOST_THREADS 4096
+#define MOST_THREADS 1024
 
 enum { KEY_KERNEL = 0x100, KEY_JSON };
 
@@ -22,7 +22,8 @@ static const struct argp_option tree_option_table[] = {
     {"max-depth", 'd', "D", 0, "Highest level that the tree may have, 1 to 64 (default 32)", 1},
     {"format", 'f', "hex|raw", 0, "Lines of 64 hexadecimal digits (default), or raw records of 32 bytes", 1},
     {"threads", 't', "T", 0,
-     "Threads that hash (default 0: one for each processor); with 1, the input is not read ahead by another one either",
+     "Threads that hash, at most 1024 (default 0: one for each processor); with 1, the input is not read ahead by "
+     "another one either",
      2},
     {"batch", 'b', "B", 0, "Leaves inserted at a time (default 65536)", 2},
     {"kernel", KEY_KERNEL, "NAME", 0,

@@ -187,8 +187,8 @@ static bool next_records(leaf_reader *reader, rotor_hash *leaves, size_t capacit
     reader->line += *count;
     if (got % ROTOR_HASH_BYTES != 0) {
         snprintf(reader->message, sizeof reader->message,
-                 "offset %" PRIu64 ": the input ends after %zu bytes of a record of 32",
-                 reader->line * ROTOR_HASH_BYTES, got % ROTOR_HASH_BYTES);
+                 "offset %" PRIu64 ": the input ends %zu byte%s into a record of 32", reader->line * ROTOR_HASH_BYTES,
+                 got % ROTOR_HASH_BYTES, got % ROTOR_HASH_BYTES == 1 ? "" : "s");
         return false;
     }
     return true;

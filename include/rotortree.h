@@ -82,7 +82,7 @@ typedef enum rotor_hash_profile_id {
 typedef enum rotor_status {
     ROTOR_OK = 0,
     ROTOR_MISUSE = 1,        /* an argument that no caller should pass: a null pointer, an arity out of range, ... */
-    ROTOR_OUT_OF_MEMORY = 2, /* memory, address space or a thread could not be had */
+    ROTOR_OUT_OF_MEMORY = 2, /* memory or address space could not be had */
     ROTOR_EMPTY_BATCH = 3,   /* an insert of no leaves */
     ROTOR_EMPTY_TREE = 4,    /* the empty tree has no root, no head and no proofs */
     ROTOR_MAX_DEPTH_EXCEEDED = 5, /* the leaves would need a level above the tree's maximum depth */
@@ -141,7 +141,7 @@ typedef struct rotor_options {
     const char *kernel;
 } rotor_options;
 
-/* Fills `options` with the defaults for a tree of this arity and maximum depth. */
+/* Fills `options`, if not NULL, with the defaults for a tree of this arity and maximum depth. */
 ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth);
 
 /* Creates an empty tree in memory and stores its handle, which the caller must rotor_close(). `error`, if not NULL, is
@@ -220,7 +220,7 @@ typedef struct rotor_snapshot {
 
 /* Takes a snapshot of the present tree. O(depth), whatever the size. Lock-free, except when leaves were inserted
  * without asking for a root and none has been asked for since: then the caller first hashes their parents, in turn with
- * the writers. */
+ * the writers; and while a truncation is being published, whose end it may wait for. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take(rotor_tree *tree, rotor_snapshot *snapshot);
 
 /* Takes a snapshot of the tree as it was when a root was last computed, by whatever call: always lock-free, may lack

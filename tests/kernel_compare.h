@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define COMPARE_MAX_WIDTH 255
-#define COMPARE_MAX_GROUPS 40
+#define COMPARE_MAX_GROUPS 70
 #define COMPARE_CANARY 0xa5
 #define COMPARE_MARGIN 128 /* bytes of canary, and room for a misalignment, on either side */
 #define COMPARE_OUT_BYTES (32 * COMPARE_MAX_GROUPS)

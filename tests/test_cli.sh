@@ -248,10 +248,10 @@ check "build: bad line 100001" 2 '^rotortree: build: bad: line 100001: is blank'
 check "build: bad line at the end of a long file" 2 "bad: line 100001: column 1: 'o' is not" build bad
 check "build: raw records read as lines" 2 'line 1: column 1: byte 0x00 .*--format raw' build twenty.raw
 head -c 639 twenty.raw >odd.raw
-check "build: cut raw record" 2 '^rotortree: build: odd.raw: offset 608: the input ends after 31 bytes of a record of 32$' \
+check "build: cut raw record" 2 '^rotortree: build: odd.raw: offset 608: the input ends 31 bytes into a record of 32$' \
     build -f raw odd.raw
 { cat twenty.raw; printf x; } >odd.raw
-check "build: one raw byte too many" 2 'odd.raw: offset 640: the input ends after 1 bytes' build -f raw odd.raw -b 4
+check "build: one raw byte too many" 2 'odd.raw: offset 640: the input ends 1 byte into a record of 32' build -f raw odd.raw -b 4
 code=0
 printf 'zz\n' | "$ROTORTREE" build - >out 2>err || code=$?
 judge "build: bad standard input" 2 '^rotortree: build: standard input: line 1: column 1:'
@@ -497,6 +497,30 @@ judge "closed standard output" 2 '^rotortree: build: standard output: '
 code=0
 "$ROTORTREE" build - <&- >out 2>err || code=$?
 judge "closed standard input" 2 '^rotortree: build: standard input: Bad file descriptor$'
+
+# ---- progress, which needs a terminal: script(1) makes one
+
+if command -v script >/dev/null 2>&1; then
+    export TERM=xterm
+    on_terminal() {
+        code=0
+        script -qec "$1" /dev/null </dev/null >out 2>&1 || code=$?
+        : >err
+    }
+    # The slowest kernel at the smallest arity takes longer than the half second after which a bar appears.
+    truncate -s 192000000 zeros
+    on_terminal "'$ROTORTREE' build --format raw --arity 2 --kernel portable --threads 1 zeros >/dev/null"
+    judge "progress: a bar with rate, share and time left for a file" 0 \
+        '\[##*\.*\] [0-9.]*M leaves, [0-9.]*M/s, [0-9]* %, [0-9]*:[0-9]* left'
+    on_terminal "{ head -n 10 leaves; sleep 0.8; head -n 10 leaves; sleep 0.3; } | '$ROTORTREE' build - >/dev/null"
+    judge "progress: count and rate for a pipe" 0 '[0-9.]*M leaves, [0-9.]*M/s'
+    same "progress: no time left for a pipe" 0 "$(grep -c left out)"
+    "$ROTORTREE" build --format raw --arity 2 --kernel portable --threads 1 zeros >out 2>err
+    same "progress: nothing where there is no terminal" "0 0" "$? $(wc -c <err)"
+    rm -f zeros
+else
+    echo "# skipped: progress, since script(1) is not here"
+fi
 
 echo "1..$count"
 echo "$((count - failures)) of $count checks passed"

@@ -86,6 +86,7 @@ static void arity_depth_and_profile_have_ranges(void **state) {
 static void null_pointers(void **state) {
     (void)state;
     rotor_options options;
+    rotor_options_init(NULL, 4, 20);
     rotor_options_init(&options, 4, 20);
     rotor_tree *tree = NULL;
     rotor_error error;

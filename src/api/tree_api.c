@@ -18,7 +18,11 @@ const char *rotor_version(void) {
 }
 
 void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth) {
-    *options = (rotor_options){.arity = arity, .max_depth = max_depth, .hash_profile = ROTOR_HASH_BLAKE3};
+    if (options != NULL) {
+        if (options != NULL) {
+            *options = (rotor_options){.arity = arity, .max_depth = max_depth, .hash_profile = ROTOR_HASH_BLAKE3};
+        }
+    }
 }
 
 static rotor_status check_options(const rotor_options *options, rotor_error *error) {

@@ -10,7 +10,7 @@ static const struct {
 } statuses[] = {
     [ROTOR_OK] = {"ROTOR_OK", "success"},
     [ROTOR_MISUSE] = {"ROTOR_MISUSE", "an argument that the call does not allow"},
-    [ROTOR_OUT_OF_MEMORY] = {"ROTOR_OUT_OF_MEMORY", "out of memory, address space or threads"},
+    [ROTOR_OUT_OF_MEMORY] = {"ROTOR_OUT_OF_MEMORY", "out of memory or address space"},
     [ROTOR_EMPTY_BATCH] = {"ROTOR_EMPTY_BATCH", "an insert of no leaves"},
     [ROTOR_EMPTY_TREE] = {"ROTOR_EMPTY_TREE", "the empty tree has no root"},
     [ROTOR_MAX_DEPTH_EXCEEDED] = {"ROTOR_MAX_DEPTH_EXCEEDED", "the leaves would exceed the tree's maximum depth"},

@@ -172,10 +172,6 @@ void rotor_pool_destroy(rotor_pool *pool) {
     free(pool);
 }
 
-uint32_t rotor_pool_threads(const rotor_pool *pool) {
-    return pool->worker_count + 1;
-}
-
 void rotor_pool_run(rotor_pool *pool, rotor_pool_task *task, void *context, uint64_t tasks) {
     pool->task = task;
     pool->context = context;

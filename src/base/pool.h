@@ -18,9 +18,6 @@ rotor_pool *rotor_pool_create(uint32_t threads);
 /* Ends and joins the threads. NULL is allowed. */
 void rotor_pool_destroy(rotor_pool *pool);
 
-/* Threads that work on a job, the caller included. */
-uint32_t rotor_pool_threads(const rotor_pool *pool);
-
 /* Runs all tasks of a job and returns when the last has ended; what the tasks wrote is then visible to the caller. One
  * caller at a time. */
 void rotor_pool_run(rotor_pool *pool, rotor_pool_task *task, void *context, uint64_t tasks);

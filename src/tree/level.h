@@ -2,10 +2,9 @@
  * sizes of trees.
  *
  * The array is a few extents, each one piece of memory. The first are heap blocks that double in size, so that a
- * process may hold a great many small trees; then comes a large reservation of address space, committed in steps; more
- * follow, each as large as all before, only where address space was too scarce for a large one. Every extent holds a
- * multiple of `arity` nodes, so that a group of siblings never straddles two. Memory is given back only when the level
- * is destroyed.
+ * process may hold a great many small trees; then comes a reservation of address space, committed in steps; when it is
+ * used up more follow, at least as large as all before if they can be had. Every extent holds a multiple of `arity`
+ * nodes, so that a group of siblings never straddles two. Memory is given back only when the level is destroyed.
  */
 #ifndef ROTOR_TREE_LEVEL_H
 #define ROTOR_TREE_LEVEL_H
@@ -29,7 +28,7 @@ typedef struct rotor_extent {
     size_t mapped_bytes;
     size_t committed_bytes; /* from base on; readable and writable */
     size_t huge_bytes;      /* from base on; huge pages were asked for */
-    size_t populated_bytes; /* from base on; touched ahead of use */
+    size_t populated_bytes; /* from base on; touched ahead of use, but for pages that are to be huge */
 } rotor_extent;
 
 typedef struct rotor_level {

@@ -44,9 +44,10 @@ void rotor_published_read(const rotor_published *published, rotor_snapshot *snap
         snapshot->size = load(&slot->size);
         snapshot->epoch = load(&slot->epoch);
         uint64_t depth = load(&slot->depth);
-        snapshot->depth = depth <= ROTOR_MAX_DEPTH ? (uint32_t)depth : ROTOR_MAX_DEPTH;
+        depth = depth <= ROTOR_MAX_DEPTH ? depth : ROTOR_MAX_DEPTH;
+        snapshot->depth = (uint32_t)depth;
         if (snapshot->size > 0) {
-            for (uint32_t level = 0; level <= snapshot->depth; level++) {
+            for (uint64_t level = 0; level <= depth; level++) {
                 for (unsigned i = 0; i < 4; i++) {
                     uint64_t word = load(&slot->edge[level][i]);
                     memcpy(snapshot->edge[level].bytes + 8 * i, &word, sizeof word);

@@ -46,6 +46,8 @@ struct rotor_tree {
 
     /* The writer's. */
     pthread_mutex_t writer;
+    pthread_mutex_t turn;     /* held by a reader that waits for the writer's lock: writers queue behind it */
+    _Atomic uint32_t waiting; /* readers that want or hold `turn` */
     rotor_level *levels[ROTOR_MAX_DEPTH + 1]; /* complete nodes; created from level 0 up as they get any */
     uint64_t size;                            /* = accepted */
     uint64_t folded;
