@@ -262,8 +262,6 @@ static void official_report(rotor_bench *bench, const official_samples *samples,
         char what[96];
         snprintf(what, sizeof what, "kernel over b3sum per compression, N=%u (aim 1.12)", n);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&samples->ratio_net[a]), true, 1, "x");
-        snprintf(what, sizeof what, "the same with b3sum's reading taken off, N=%u (aim 1.12)", n);
-        rotor_bench_bound(bench->output, what, rotor_bench_median(&samples->ratio_compute[a]), true, 1, "x");
     }
 }
 

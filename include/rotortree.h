@@ -136,8 +136,9 @@ typedef struct rotor_options {
     uint64_t task_nodes;
     /* Most leaves that the tree may hold. 0: as many as its depth and the address space allow. */
     uint64_t max_leaves;
-    /* Name of the hashing kernel ("portable", "sse41", "avx2", "avx512", "neon"). NULL: the environment variable
-     * ROTORTREE_KERNEL where it is set, else the fastest that processor and operating system support. */
+    /* Name of the hashing kernel ("portable", "sse41", "avx2", "avx512", "neon"; "avx2-c" and "avx512-c", the same two
+     * in C). NULL: the environment variable ROTORTREE_KERNEL where it is set, else the fastest that processor and
+     * operating system support. */
     const char *kernel;
 } rotor_options;
 

@@ -19,9 +19,7 @@ const char *rotor_version(void) {
 
 void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth) {
     if (options != NULL) {
-        if (options != NULL) {
-            *options = (rotor_options){.arity = arity, .max_depth = max_depth, .hash_profile = ROTOR_HASH_BLAKE3};
-        }
+        *options = (rotor_options){.arity = arity, .max_depth = max_depth, .hash_profile = ROTOR_HASH_BLAKE3};
     }
 }
 

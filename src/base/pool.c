@@ -5,6 +5,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -119,6 +120,21 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
+/* With all signals blocked, so that the embedder's handlers never run on a thread that it knows nothing of. */
+static void start_workers(rotor_pool *pool, uint32_t threads) {
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    bool masked = pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
+    while (pool->worker_count + 1 < threads &&
+           pthread_create(&pool->workers[pool->worker_count], NULL, worker_main, pool) == 0) {
+        pool->worker_count++;
+    }
+    if (masked) {
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+}
+
 rotor_pool *rotor_pool_create(uint32_t threads) {
     rotor_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
@@ -137,10 +153,7 @@ rotor_pool *rotor_pool_create(uint32_t threads) {
     if (pthread_cond_init(&pool->done, NULL) != 0) {
         goto no_done;
     }
-    while (pool->worker_count + 1 < threads &&
-           pthread_create(&pool->workers[pool->worker_count], NULL, worker_main, pool) == 0) {
-        pool->worker_count++;
-    }
+    start_workers(pool, threads);
     return pool;
 
 no_done:
@@ -193,10 +206,14 @@ void rotor_pool_run(rotor_pool *pool, rotor_pool_task *task, void *context, uint
         relax();
     }
     if (atomic_load(&pool->inside) != 0) {
+        /* A caller that is cancelled while it waits would leave with locks held, and tasks would go on without it. */
+        int cancellable;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellable);
         pthread_mutex_lock(&pool->mutex);
         while (atomic_load(&pool->inside) != 0) {
             pthread_cond_wait(&pool->done, &pool->mutex);
         }
         pthread_mutex_unlock(&pool->mutex);
+        (void)pthread_setcancelstate(cancellable, NULL);
     }
 }

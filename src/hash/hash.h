@@ -31,8 +31,8 @@ typedef struct rotor_hasher {
     uint32_t profile;   /* rotor_hash_profile_id */
     const char *name;   /* of the profile, "blake3" */
     const char *kernel; /* "portable", "sse41", "avx2", "avx512", "neon"; "avx2-c", "avx512-c": without assembly */
-    uint32_t lanes; /* groups that hash_groups() hashes at once: counts that are multiples of it are cheapest; a rest
-                     * of two or more costs as much as a full set, a rest of one as hash_node() */
+    uint32_t lanes;     /* groups that hash_groups() hashes at once: counts that are multiples of it are cheapest, and a
+                         * rest of one costs as much as hash_node() */
 
     /* One node. */
     void (*hash_node)(uint8_t out[32], const uint8_t *children, unsigned width);

@@ -70,7 +70,7 @@ static rotor_status add_heap_extent(rotor_level *level, uint64_t first, uint64_t
     if (memory == NULL) {
         return ROTOR_OUT_OF_MEMORY;
     }
-    memset(memory, 0, lead);
+    memset(memory, 0, lead + bytes); /* touched, as what is committed in small pages always is */
     level->extents[count] = (rotor_extent){.base = memory + lead,
                                            .first = first,
                                            .capacity = nodes,
@@ -91,7 +91,10 @@ static rotor_status add_reserved_extent(rotor_level *level, uint64_t least, size
     }
     size_t page = rotor_vm_page_bytes();
     size_t unit = (size_t)level->arity * ROTOR_HASH_BYTES;
-    size_t least_bytes = round_up(round_up((size_t)least * ROTOR_HASH_BYTES, unit), page);
+    /* Never so little that a level which grows leaf by leaf uses up its extents. */
+    size_t held_bytes = (size_t)end_of(&level->extents[count - 1]) * ROTOR_HASH_BYTES;
+    size_t least_bytes = larger((size_t)least * ROTOR_HASH_BYTES, held_bytes / 8);
+    least_bytes = round_up(round_up(least_bytes, unit), page);
     size_t bytes = round_up(larger(larger(reservation_bytes, least_bytes), LEAST_RESERVATION), page);
     uint8_t *memory = NULL;
     size_t lead;

@@ -13,13 +13,14 @@ static void store(_Atomic uint64_t *word, uint64_t value) {
     atomic_store_explicit(word, value, ROTOR_ORDER_STORE);
 }
 
-void rotor_publish_state(rotor_published *published, uint64_t size, uint32_t depth, const rotor_hash *edge) {
+void rotor_publish_state(rotor_published *published, uint64_t epoch, uint64_t size, uint32_t depth,
+                         const rotor_hash *edge) {
     uint64_t generation = atomic_load_explicit(&published->state_generation, memory_order_relaxed) + 1;
     rotor_state_slot *slot = &published->states[generation & 1];
     /* Whoever sees a word of what follows must also see that the generation has left this slot. */
     rotor_fence_release();
     store(&slot->size, size);
-    store(&slot->epoch, atomic_load_explicit(&published->epoch, memory_order_relaxed));
+    store(&slot->epoch, epoch);
     store(&slot->depth, depth);
     if (size > 0) {
         for (uint32_t level = 0; level <= depth; level++) {
@@ -59,8 +60,7 @@ void rotor_published_read(const rotor_published *published, rotor_snapshot *snap
     } while (after != generation);
 }
 
-void rotor_publish_cut(rotor_published *published, uint64_t size) {
-    uint64_t epoch = atomic_load_explicit(&published->epoch, memory_order_relaxed) + 1;
+void rotor_publish_cut(rotor_published *published, uint64_t epoch, uint64_t size) {
     uint64_t generation = atomic_load_explicit(&published->cuts_generation, memory_order_relaxed) + 1;
     const rotor_cuts_slot *old = &published->cuts[(generation + 1) & 1];
     rotor_cuts_slot *slot = &published->cuts[generation & 1];

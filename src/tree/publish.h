@@ -36,18 +36,22 @@ typedef struct rotor_cuts_slot {
 
 typedef struct rotor_published {
     _Atomic uint64_t state_generation;
-    _Atomic uint64_t epoch; /* truncations begun */
+    _Atomic uint64_t epoch; /* of the last cut */
     _Atomic uint64_t cuts_generation;
     rotor_state_slot states[2];
     rotor_cuts_slot cuts[2];
 } rotor_published;
 
-/* Shows a state of `size` leaves with edge[0..depth] (ignored when size is 0). The writer only. */
-void rotor_publish_state(rotor_published *published, uint64_t size, uint32_t depth, const rotor_hash *edge);
-
-/* Tells readers that the leaves from `size` on are about to go; nothing at or above them may be overwritten before. The
+/* Shows a state of `size` leaves with edge[0..depth] (ignored when size is 0), reached by `epoch` truncations. The
  * writer only. */
-void rotor_publish_cut(rotor_published *published, uint64_t size);
+void rotor_publish_state(rotor_published *published, uint64_t epoch, uint64_t size, uint32_t depth,
+                         const rotor_hash *edge);
+
+/* Tells readers that the leaves from `size` on are gone, by truncation number `epoch`. To follow the smaller state of
+ * that epoch, so that nobody is handed a snapshot that is stale already, and to precede whatever overwrites a node at
+ * or above `size`; a streaming store may do that only after another lock or fence, as a release fence does not hold it
+ * back. The writer only. */
+void rotor_publish_cut(rotor_published *published, uint64_t epoch, uint64_t size);
 
 /* Fills size, epoch, depth and edge of a snapshot. Lock-free. */
 void rotor_published_read(const rotor_published *published, rotor_snapshot *snapshot);

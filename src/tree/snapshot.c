@@ -191,6 +191,10 @@ static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *pa
     past->depth = level;
 }
 
+static size_t used_edge_bytes(const rotor_snapshot *snapshot) {
+    return snapshot->size > 0 ? ((size_t)snapshot->depth + 1) * sizeof(rotor_hash) : 0;
+}
+
 rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
     if (past == NULL) {
         return ROTOR_MISUSE;
@@ -202,25 +206,22 @@ rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *p
     if (size > snapshot->size) {
         return ROTOR_OUT_OF_RANGE;
     }
-    if (size == snapshot->size) {
-        if (past != snapshot) {
-            *past = *snapshot;
-        }
-        return ROTOR_OK;
-    }
     rotor_snapshot computed;
     computed.tree = snapshot->tree;
     computed.size = size;
     computed.epoch = snapshot->epoch;
     computed.depth = 0;
     computed.reserved = 0;
-    if (size > 0) {
+    if (size == snapshot->size) {
+        computed.depth = snapshot->depth;
+        memcpy(computed.edge, snapshot->edge, used_edge_bytes(snapshot));
+    } else if (size > 0) {
         compute_past_edge(snapshot, &computed);
     }
     status = rotor_snapshot_check(snapshot);
     if (status == ROTOR_OK) {
         memcpy(past, &computed, offsetof(rotor_snapshot, edge));
-        memcpy(past->edge, computed.edge, ((size_t)computed.depth + 1) * sizeof(rotor_hash));
+        memcpy(past->edge, computed.edge, used_edge_bytes(&computed));
     }
     return status;
 }

@@ -127,7 +127,7 @@ static void publish(rotor_tree *tree, bool built) {
         tree->depth = 0;
         tree->rooted = 0;
     }
-    rotor_publish_state(&tree->published, tree->size, tree->depth, tree->edge);
+    rotor_publish_state(&tree->published, tree->epoch, tree->size, tree->depth, tree->edge);
 }
 
 /* Appends without a root. Complete nodes are stored whenever a block of leaves has come together, at full vector width.
@@ -214,8 +214,9 @@ rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size) {
         tree->folded = size;
         tree->size = size;
         rotor_edge_forget(tree);
-        rotor_publish_cut(&tree->published, size);
+        tree->epoch++;
         publish(tree, true);
+        rotor_publish_cut(&tree->published, tree->epoch, size);
         accept_size(tree, size);
     }
     pthread_mutex_unlock(&tree->writer);

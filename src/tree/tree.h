@@ -53,6 +53,7 @@ struct rotor_tree {
     uint64_t folded;
     uint64_t rooted;
     uint64_t room;      /* leaves that fit in committed memory */
+    uint64_t epoch;     /* truncations so far */
     uint64_t high_size; /* largest size so far */
     uint32_t depth;     /* at `rooted` */
     rotor_hash edge[ROTOR_MAX_DEPTH + 1];
