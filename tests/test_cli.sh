@@ -507,16 +507,24 @@ if command -v script >/dev/null 2>&1; then
         script -qec "$1" /dev/null </dev/null >out 2>&1 || code=$?
         : >err
     }
-    # The slowest kernel at the smallest arity takes longer than the half second after which a bar appears.
-    truncate -s 192000000 zeros
+    # A bar appears after half a second: the slowest kernel, and as many leaves as take it twice that long.
+    zeros() {
+        "$ROTORTREE" build --format raw --arity 2 --kernel portable --threads 1 zeros
+    }
+    for millions in 1 2 4 8 16 32; do
+        truncate -s $((millions * 32000000)) zeros
+        code=0
+        before=$(date +%s%N)
+        zeros >out 2>err || code=$?
+        [ $(($(date +%s%N) - before)) -lt 1200000000 ] || break
+    done
+    same "progress: nothing where there is no terminal" "0 0" "$code $(wc -c <err)"
     on_terminal "'$ROTORTREE' build --format raw --arity 2 --kernel portable --threads 1 zeros >/dev/null"
     judge "progress: a bar with rate, share and time left for a file" 0 \
         '\[##*\.*\] [0-9.]*M leaves, [0-9.]*M/s, [0-9]* %, [0-9]*:[0-9]* left'
     on_terminal "{ head -n 10 leaves; sleep 0.8; head -n 10 leaves; sleep 0.3; } | '$ROTORTREE' build - >/dev/null"
     judge "progress: count and rate for a pipe" 0 '[0-9.]*M leaves, [0-9.]*M/s'
     same "progress: no time left for a pipe" 0 "$(grep -c left out)"
-    "$ROTORTREE" build --format raw --arity 2 --kernel portable --threads 1 zeros >out 2>err
-    same "progress: nothing where there is no terminal" "0 0" "$? $(wc -c <err)"
     rm -f zeros
 else
     echo "# skipped: progress, since script(1) is not here"
