@@ -68,13 +68,7 @@ static int print_proof(const rotor_snapshot *present, const consistency_argument
         status = rotor_json_encode_consistency(&proof, &text);
     }
     rotor_consistency_proof_free(&proof);
-    if (status != ROTOR_OK) {
-        rotor_cli_error("%s: %s", arguments->file, rotor_status_message(status));
-        return EXIT_NOT_RUN;
-    }
-    puts(text);
-    rotor_json_free(text);
-    return EXIT_YES;
+    return rotor_cli_print_proof(arguments->file, status, text);
 }
 
 int rotor_cli_consistency(int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "command.h"
+#include "rotortree_json.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,5 +70,15 @@ int rotor_cli_print_json(json_t *object) {
     }
     puts(text);
     free(text);
+    return EXIT_YES;
+}
+
+int rotor_cli_print_proof(const char *file, rotor_status status, char *text) {
+    if (status != ROTOR_OK) {
+        rotor_cli_error("%s: %s", file, rotor_status_message(status));
+        return EXIT_NOT_RUN;
+    }
+    puts(text);
+    rotor_json_free(text);
     return EXIT_YES;
 }

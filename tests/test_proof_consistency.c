@@ -1,33 +1,8 @@
 /* Consistency proofs, and inclusion proofs moved by them, against the model: every pair of small sizes and every
  * member, every bit and count changed, wide arities. */
-#include "support.h"
-
-#include "model_tree.h"
+#include "grown_tree.h"
 
 #define SEED 12
-
-typedef struct grown {
-    rotor_tree *tree;
-    model_tree model;
-    rotor_snapshot snapshot; /* of all leaves */
-} grown;
-
-static void grow(grown *g, uint32_t arity, uint64_t size) {
-    rotor_hash *leaves = test_random_leaves(SEED, (size_t)size);
-    g->tree = test_create(arity, ROTOR_MAX_DEPTH);
-    model_tree_init(&g->model, arity);
-    for (uint64_t i = 0; i < size; i++) {
-        model_tree_append(&g->model, &leaves[i]);
-    }
-    expect_ok(rotor_insert_many(g->tree, NULL, leaves, (size_t)size), "arity %u", arity);
-    expect_ok(rotor_snapshot_take(g->tree, &g->snapshot), "arity %u", arity);
-    free(leaves);
-}
-
-static void drop(grown *g) {
-    rotor_close(g->tree);
-    model_tree_free(&g->model);
-}
 
 /* Makes the proof in `proof` and compares it with the model's. */
 static void expect_proof(grown *g, rotor_consistency_proof *proof, uint64_t old_size, uint64_t new_size) {
@@ -81,7 +56,7 @@ static void every_pair_and_every_member(void **state) {
     rotor_inclusion_proof moved = ROTOR_INCLUSION_PROOF_INIT;
     for (size_t a = 0; a < sizeof arities / sizeof *arities; a++) {
         grown g;
-        grow(&g, arities[a], 36);
+        grow(&g, SEED, arities[a], 36);
         for (uint64_t new_size = 1; new_size <= 36; new_size++) {
             for (uint64_t old_size = 1; old_size <= new_size; old_size++) {
                 expect_proof(&g, &proof, old_size, new_size);
@@ -106,7 +81,7 @@ static void wide_arities(void **state) {
         const uint64_t sizes[] = {1, n - 1, n, n + 1, 2 * n, n * n - 1, n * n, n * n + 1, n * n + n + 7};
         const size_t count = sizeof sizes / sizeof *sizes;
         grown g;
-        grow(&g, arities[a], sizes[count - 1]);
+        grow(&g, SEED, arities[a], sizes[count - 1]);
         for (size_t from = 0; from < count; from++) {
             for (size_t to = from; to < count; to++) {
                 expect_proof(&g, &proof, sizes[from], sizes[to]);
@@ -125,7 +100,7 @@ static void wide_arities(void **state) {
 static void proofs_follow_a_growing_tree(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 400);
+    grow(&g, SEED, 4, 400);
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     rotor_consistency_proof step = ROTOR_CONSISTENCY_PROOF_INIT;
     rotor_snapshot past;
@@ -212,7 +187,7 @@ static void every_change_is_refused(void **state) {
     (void)state;
     for (uint32_t arity = 2; arity <= 5; arity++) {
         grown g;
-        grow(&g, arity, 11);
+        grow(&g, SEED, arity, 11);
         for (uint64_t new_size = 1; new_size <= 11; new_size++) {
             for (uint64_t old_size = 1; old_size <= new_size; old_size++) {
                 /* Exactly as much memory as there are hashes, so that reading more of them shows. */
@@ -237,12 +212,12 @@ static void rewritten_history_has_no_proof(void **state) {
     (void)state;
     for (uint32_t arity = 2; arity <= 5; arity++) {
         grown honest;
-        grow(&honest, arity, 30);
+        grow(&honest, SEED, arity, 30);
         for (uint64_t changed = 0; changed < 20; changed++) {
             rotor_hash *leaves = test_random_leaves(SEED, 30);
             leaves[changed].bytes[31] ^= 1;
             grown other;
-            grow(&other, arity, 1);
+            grow(&other, SEED, arity, 1);
             expect_ok(rotor_truncate(other.tree, 0), "empty");
             expect_ok(rotor_insert_many(other.tree, NULL, leaves, 30), "insert");
             expect_ok(rotor_snapshot_take(other.tree, &other.snapshot), "snapshot");
@@ -267,7 +242,7 @@ static void rewritten_history_has_no_proof(void **state) {
 static void equal_sizes_need_equal_roots(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 9);
+    grow(&g, SEED, 4, 9);
     rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
     expect_proof(&g, &proof, 9, 9);
     expect(proof.hash_count == 0, "equal sizes need no hashes");
@@ -282,7 +257,7 @@ static void equal_sizes_need_equal_roots(void **state) {
 static void wrong_arguments(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 10);
+    grow(&g, SEED, 4, 10);
     rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
     size_t count = 77;
     expect_status(rotor_consistency_prove(NULL, &proof, 1), ROTOR_MISUSE, "no snapshot");
@@ -329,7 +304,7 @@ static void wrong_arguments(void **state) {
 static void stale_snapshots_make_no_proofs(void **state) {
     (void)state;
     grown g;
-    grow(&g, 3, 30);
+    grow(&g, SEED, 3, 30);
     rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
     expect_ok(rotor_consistency_prove(&g.snapshot, &proof, 5), "before");
     expect_ok(rotor_truncate(g.tree, 29), "truncate");
@@ -345,7 +320,7 @@ static void stale_snapshots_make_no_proofs(void **state) {
 static void update_refuses(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 40);
+    grow(&g, SEED, 4, 40);
     rotor_consistency_proof consistency = ROTOR_CONSISTENCY_PROOF_INIT;
     rotor_inclusion_proof proof;
     rotor_inclusion_proof moved = ROTOR_INCLUSION_PROOF_INIT;

@@ -1,33 +1,8 @@
 /* Inclusion proofs against the model: every leaf of every small size, every bit and count changed, wide arities, and
  * the claims that a verifier must not fall for. */
-#include "support.h"
-
-#include "model_tree.h"
+#include "grown_tree.h"
 
 #define SEED 11
-
-typedef struct grown {
-    rotor_tree *tree;
-    model_tree model;
-    rotor_snapshot snapshot; /* of all leaves */
-} grown;
-
-static void grow(grown *g, uint32_t arity, uint64_t size) {
-    rotor_hash *leaves = test_random_leaves(SEED, (size_t)size);
-    g->tree = test_create(arity, ROTOR_MAX_DEPTH);
-    model_tree_init(&g->model, arity);
-    for (uint64_t i = 0; i < size; i++) {
-        model_tree_append(&g->model, &leaves[i]);
-    }
-    expect_ok(rotor_insert_many(g->tree, NULL, leaves, (size_t)size), "arity %u", arity);
-    expect_ok(rotor_snapshot_take(g->tree, &g->snapshot), "arity %u", arity);
-    free(leaves);
-}
-
-static void drop(grown *g) {
-    rotor_close(g->tree);
-    model_tree_free(&g->model);
-}
 
 static void expect_proof(grown *g, rotor_inclusion_proof *proof, uint64_t size, uint64_t index) {
     rotor_snapshot past;
@@ -53,7 +28,7 @@ static void every_leaf_of_every_size(void **state) {
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     for (size_t a = 0; a < sizeof arities / sizeof *arities; a++) {
         grown g;
-        grow(&g, arities[a], 48);
+        grow(&g, SEED, arities[a], 48);
         for (uint64_t size = 1; size <= 48; size++) {
             for (uint64_t index = 0; index < size; index++) {
                 expect_proof(&g, &proof, size, index);
@@ -70,7 +45,7 @@ static void every_size_while_growing(void **state) {
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     for (uint32_t arity = 2; arity <= 5; arity++) {
         grown g;
-        grow(&g, arity, 1);
+        grow(&g, SEED, arity, 1);
         for (uint64_t size = 1; size <= 70; size++) {
             for (uint64_t index = 0; index < size; index++) {
                 expect_proof(&g, &proof, size, index);
@@ -95,7 +70,7 @@ static void wide_arities(void **state) {
         const uint64_t sizes[] = {1,         2,         n - 1, n,         n + 1,     2 * n - 1,     2 * n,
                                   2 * n + 1, n * n - 1, n * n, n * n + 1, n * n + n, n * n + n + 1, most};
         grown g;
-        grow(&g, arities[a], most);
+        grow(&g, SEED, arities[a], most);
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             uint64_t size = sizes[s];
             const uint64_t indexes[] = {0, 1, n - 1, n, size / 2, size - 2, size - 1};
@@ -168,7 +143,7 @@ static void every_change_is_refused(void **state) {
     (void)state;
     for (uint32_t arity = 2; arity <= 5; arity++) {
         grown g;
-        grow(&g, arity, 18);
+        grow(&g, SEED, arity, 18);
         for (uint64_t size = 1; size <= 18; size++) {
             for (uint64_t index = 0; index < size; index++) {
                 /* Exactly as much memory as there are siblings, so that reading more of them shows. */
@@ -193,7 +168,7 @@ static void every_change_is_refused(void **state) {
 static void lifted_leaf_is_bound_to_index_and_size(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 8);
+    grow(&g, SEED, 4, 8);
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     rotor_snapshot five;
     expect_ok(rotor_snapshot_at(&g.snapshot, &five, 5), "five");
@@ -226,7 +201,7 @@ static void inner_node_is_not_a_leaf(void **state) {
     for (uint32_t arity = 2; arity <= 5; arity++) {
         uint64_t size = (uint64_t)arity * arity * arity;
         grown g;
-        grow(&g, arity, size);
+        grow(&g, SEED, arity, size);
         rotor_inclusion_proof proof;
         model_inclusion(&g.model, &proof, size, size - 1);
         const rotor_tree_head trusted = proof.head;
@@ -258,7 +233,7 @@ static void inner_node_is_not_a_leaf(void **state) {
 static void siblings_too_many_or_too_few(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 40);
+    grow(&g, SEED, 4, 40);
     for (uint64_t index = 0; index < 40; index++) {
         rotor_inclusion_proof proof;
         model_inclusion(&g.model, &proof, 40, index);
@@ -306,7 +281,7 @@ static void siblings_too_many_or_too_few(void **state) {
 static void wrong_arguments(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 10);
+    grow(&g, SEED, 4, 10);
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     rotor_snapshot empty;
     size_t count = 77;
@@ -355,7 +330,7 @@ static void wrong_arguments(void **state) {
 static void memory_is_reused(void **state) {
     (void)state;
     grown g;
-    grow(&g, 4, 1000);
+    grow(&g, SEED, 4, 1000);
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     expect_ok(rotor_inclusion_prove(&g.snapshot, &proof, 0), "first");
     const rotor_hash *memory = proof.siblings;
@@ -383,7 +358,7 @@ static void memory_is_reused(void **state) {
 static void stale_snapshots_make_no_proofs(void **state) {
     (void)state;
     grown g;
-    grow(&g, 3, 30);
+    grow(&g, SEED, 3, 30);
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
     rotor_snapshot at20;
     expect_ok(rotor_snapshot_at(&g.snapshot, &at20, 20), "at 20");
