@@ -498,9 +498,9 @@ code=0
 "$ROTORTREE" build - <&- >out 2>err || code=$?
 judge "closed standard input" 2 '^rotortree: build: standard input: Bad file descriptor$'
 
-# ---- progress, which needs a terminal: script(1) makes one
+# ---- progress, which needs a terminal: script(1) makes one, where there are pseudo-terminals
 
-if command -v script >/dev/null 2>&1; then
+if script -qec 'test -t 2' /dev/null </dev/null >/dev/null 2>&1; then
     export TERM=xterm
     on_terminal() {
         code=0
@@ -527,7 +527,7 @@ if command -v script >/dev/null 2>&1; then
     same "progress: no time left for a pipe" 0 "$(grep -c left out)"
     rm -f zeros
 else
-    echo "# skipped: progress, since script(1) is not here"
+    echo "# skipped: progress, since script(1) cannot make a terminal here"
 fi
 
 echo "1..$count"
