@@ -53,7 +53,7 @@ static void many_small_trees(void **state) {
     enum { LEAVES = 100 };
     size_t count = (size_t)test_scaled(4000);
     rotor_hash *leaves = test_random_leaves(2, LEAVES);
-    rotor_tree **trees = test_alloc(count, sizeof *trees);
+    rotor_tree **trees = test_alloc(count, sizeof(rotor_tree *));
     size_t before = mappings();
     rotor_hash first = {{0}};
     for (size_t i = 0; i < count; i++) {

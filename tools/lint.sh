@@ -85,7 +85,7 @@ cpp_check() {
 
 # The C block of README.md, held against the program that the tests build and run.
 readme_example() {
-    sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' | diff - examples/quickstart.c
+    awk '/^[`][`][`]/ { inside = $0 == "\140\140\140c"; next } inside' README.md | diff - examples/quickstart.c
 }
 
 headers() {
