@@ -65,7 +65,7 @@ rotor_tree *rotor_bench_tree(unsigned n, unsigned threads) {
     options.threads = threads;
     rotor_tree *tree = NULL;
     rotor_error error;
-    if (rotor_create(&tree, &options, &error) != ROTOR_OK) {
+    if (rotor_open(&tree, NULL, &options, &error) != ROTOR_OK) {
         fprintf(stderr, "rotortree-bench: cannot create a tree: %s\n", error.message);
         exit(1);
     }
@@ -73,7 +73,44 @@ rotor_tree *rotor_bench_tree(unsigned n, unsigned threads) {
 }
 
 void rotor_bench_load(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, size_t count) {
-    rotor_bench_expect_ok(rotor_insert_many(tree, root, leaves, count), "insert_many");
+    rotor_bench_expect_ok(rotor_insert_many(tree, root, NULL, leaves, count), "insert_many");
+}
+
+uint64_t rotor_bench_count_nodes(rotor_tree *tree) {
+    uint64_t nodes = 0;
+    for (uint32_t level = 0; level <= rotor_depth(tree); level++) {
+        uint64_t length;
+        rotor_bench_expect_ok(rotor_level_length(tree, &length, level), "level_length");
+        nodes += length;
+    }
+    return nodes;
+}
+
+/* The last line of a file that begins with `key`, a number of KiB. */
+static double kib_of(const char *path, const char *key) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    char line[256];
+    double kib = 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) {
+            kib = strtod(line + strlen(key), NULL);
+        }
+    }
+    fclose(file);
+    return kib;
+}
+
+double rotor_bench_process_bytes(const char *key) {
+    return kib_of("/proc/self/status", key) * 1024;
+}
+
+double rotor_bench_anonymous_bytes(void) {
+    /* Counted page by page, where the kernel has it; "status" may be some hundred KiB off. */
+    double kib = kib_of("/proc/self/smaps_rollup", "Anonymous:");
+    return kib > 0 ? kib * 1024 : rotor_bench_process_bytes("RssAnon:");
 }
 
 /* ---------------------------------------------------------------- hashing */

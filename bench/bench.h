@@ -22,6 +22,7 @@ typedef struct rotor_bench {
     unsigned cpus;
     const rotor_hasher *hasher; /* of the kernel that trees use by default here */
     rotor_hash *leaves;         /* ROTOR_BENCH_LEAVES_MAX of them, random */
+    const char *dir;            /* where durable trees are put, in a folder of their own */
 } rotor_bench;
 
 extern const unsigned rotor_bench_arities[ROTOR_BENCH_ARITIES];
@@ -45,8 +46,16 @@ void rotor_bench_fill(void *bytes, size_t count, uint64_t seed);
 /* ---------------------------------------------------------------- trees */
 
 /* `threads` as in rotor_options. Ends the program on failure. */
-rotor_tree *rotor_bench_tree(unsigned n, unsigned threads);
+rotor_tree *rotor_bench_tree(unsigned n, unsigned threads); /* in memory */
 void rotor_bench_load(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, size_t count);
+
+/* Nodes of all levels. */
+uint64_t rotor_bench_count_nodes(rotor_tree *tree);
+
+/* A value of /proc/self/status in bytes, 0 where there is none. */
+double rotor_bench_process_bytes(const char *key);
+/* The process's memory that is no page of a file. */
+double rotor_bench_anonymous_bytes(void);
 
 /* ---------------------------------------------------------------- hashing */
 
@@ -72,5 +81,10 @@ void rotor_bench_insert(rotor_bench *bench);
 void rotor_bench_snapshot(rotor_bench *bench);
 void rotor_bench_proofs(rotor_bench *bench);
 void rotor_bench_memory(rotor_bench *bench);
+void rotor_bench_storage_bulk(rotor_bench *bench);
+void rotor_bench_storage_insert(rotor_bench *bench);
+void rotor_bench_storage_durable(rotor_bench *bench);
+void rotor_bench_storage_open(rotor_bench *bench);
+void rotor_bench_storage_growth(rotor_bench *bench);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct batch_size {
 
 static double fill_ns(const rotor_bench *bench, rotor_tree *tree, unsigned threads, const batch_size *size,
                       rotor_hash *root) {
-    rotor_bench_expect_ok(rotor_truncate(tree, BASE_LEAVES), "truncate");
+    rotor_bench_expect_ok(rotor_truncate(tree, NULL, BASE_LEAVES), "truncate");
     const rotor_hash *next = bench->leaves + BASE_LEAVES;
     rotor_bench_span start = rotor_bench_start();
     for (size_t i = 0; i < size->batches; i++) {
@@ -43,7 +43,7 @@ static void measure(rotor_bench *bench, const rotor_bench_baseline *baseline, un
             rotor_bench_add(&rate, leaves_per_ns * 1e9);
             rotor_bench_add(&fraction, leaves_per_ns * peak_ns * rotor_bench_blocks_per_leaf(n));
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         rotor_bench_row row = rotor_bench_row_of("insert_many_batches", n, BASE_LEAVES, counts[c]);
         rotor_bench_number(&row, "batch", (double)size->leaves);
         rotor_bench_number(&row, "ns_per_batch", (double)size->leaves * 1e9 / rotor_bench_median(&rate));

@@ -70,12 +70,12 @@ static rotor_bench_span build(const build_run *run, const variant *way, rotor_ha
     rotor_tree *tree = rotor_bench_tree(run->n, way->threads);
     rotor_bench_load(tree, root, bench->leaves, (size_t)run->leaves);
     for (int fill = 0; fill < 2 && !way->fresh; fill++) {
-        rotor_bench_expect_ok(rotor_truncate(tree, 0), "truncate");
+        rotor_bench_expect_ok(rotor_truncate(tree, NULL, 0), "truncate");
         start = rotor_bench_start();
         rotor_bench_load(tree, root, bench->leaves, (size_t)run->leaves);
     }
     rotor_bench_span span = rotor_bench_stop(start);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     return span;
 }
 

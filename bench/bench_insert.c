@@ -43,11 +43,11 @@ static void measure_with_root(rotor_bench *bench, unsigned n, double bound) {
     rotor_bench_samples lone = {.count = 0};
     rotor_bench_samples ratio = {.count = 0};
     for (size_t round = 0; round < rotor_bench_rounds(bench, 21, 61); round++) {
-        rotor_bench_expect_ok(rotor_truncate(tree, BASE_LEAVES), "truncate");
+        rotor_bench_expect_ok(rotor_truncate(tree, NULL, BASE_LEAVES), "truncate");
         double lone_ns = rotor_bench_lone_ns(bench->hasher);
         uint64_t begin = rotor_bench_now_ns();
         for (unsigned i = 0; i < WITH_ROOT; i++) {
-            rotor_bench_expect_ok(rotor_insert(tree, &root, bench->leaves + BASE_LEAVES + i), "insert");
+            rotor_bench_expect_ok(rotor_insert(tree, &root, NULL, bench->leaves + BASE_LEAVES + i), "insert");
         }
         double insert_ns = (double)(rotor_bench_now_ns() - begin) / WITH_ROOT;
         lone_ns = (lone_ns + rotor_bench_lone_ns(bench->hasher)) / 2;
@@ -56,7 +56,7 @@ static void measure_with_root(rotor_bench *bench, unsigned n, double bound) {
         rotor_bench_add(&lone, lone_ns);
         rotor_bench_add(&ratio, insert_ns / lone_ns);
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     rotor_bench_row row = rotor_bench_row_of("insert_with_root", n, BASE_LEAVES, 1);
     rotor_bench_number(&row, "lone_compressions", rotor_bench_median(&ratio));
     rotor_bench_number(&row, "at_best", rotor_bench_min(&ns) / rotor_bench_min(&lone));
@@ -74,7 +74,7 @@ static double without_root_ns(const rotor_bench *bench, rotor_tree *tree, rotor_
     uint64_t begin = rotor_bench_now_ns();
     for (uint64_t i = 0; i < WITHOUT_ROOT;) {
         for (unsigned j = 0; j < ROOT_EVERY; j++, i++) {
-            rotor_bench_expect_ok(rotor_insert(tree, NULL, bench->leaves + i), "insert");
+            rotor_bench_expect_ok(rotor_insert(tree, NULL, NULL, bench->leaves + i), "insert");
         }
         rotor_bench_expect_ok(rotor_root(tree, root), "root");
     }
@@ -92,15 +92,15 @@ static void measure_without_root(rotor_bench *bench, unsigned n) {
     rotor_bench_samples ns[2];
     memset(ns, 0, sizeof ns);
     for (size_t round = 0; round < rotor_bench_rounds(bench, 5, 21); round++) {
-        rotor_bench_expect_ok(rotor_truncate(touched, 0), "truncate");
+        rotor_bench_expect_ok(rotor_truncate(touched, NULL, 0), "truncate");
         rotor_bench_add(&ns[0], without_root_ns(bench, touched, &root));
         rotor_bench_expect_equal(&root, &expected, "root after inserts without root");
         rotor_tree *fresh = rotor_bench_tree(n, 1);
         rotor_bench_add(&ns[1], without_root_ns(bench, fresh, &root));
         rotor_bench_expect_equal(&root, &expected, "root after inserts without root");
-        rotor_close(fresh);
+        rotor_close(fresh, NULL);
     }
-    rotor_close(touched);
+    rotor_close(touched, NULL);
     for (unsigned i = 0; i < 2; i++) {
         rotor_bench_row row = rotor_bench_row_of("insert_without_root", n, WITHOUT_ROOT, 1);
         rotor_bench_text(&row, "memory", i == 0 ? "touched" : "fresh");

@@ -11,23 +11,6 @@
 
 /* ---------------------------------------------------------------- the tree's memory */
 
-/* A value of /proc/self/status in bytes, 0 where there is none. */
-static double process_bytes(const char *key) {
-    FILE *file = fopen("/proc/self/status", "r");
-    if (file == NULL) {
-        return 0;
-    }
-    char line[256];
-    double kib = 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0) {
-            kib = strtod(line + strlen(key), NULL);
-        }
-    }
-    fclose(file);
-    return kib * 1024;
-}
-
 /* Lets the peak of resident memory start again from what is resident now. */
 static bool reset_peak(void) {
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
@@ -39,30 +22,20 @@ static bool reset_peak(void) {
     return reset;
 }
 
-static uint64_t count_nodes(rotor_tree *tree) {
-    uint64_t nodes = 0;
-    for (uint32_t level = 0; level <= rotor_depth(tree); level++) {
-        uint64_t length;
-        rotor_bench_expect_ok(rotor_level_length(tree, &length, level), "level_length");
-        nodes += length;
-    }
-    return nodes;
-}
-
 static void measure_tree(rotor_bench *bench, unsigned n) {
     uint64_t leaves = ROTOR_BENCH_LEAVES_MAX;
     bool peak_is_ours = reset_peak();
-    double before = process_bytes("VmRSS:");
+    double before = rotor_bench_process_bytes("VmRSS:");
     rotor_tree *tree = rotor_bench_tree(n, 0);
     rotor_hash root;
     rotor_bench_load(tree, &root, bench->leaves, (size_t)leaves);
-    double grown = process_bytes(peak_is_ours ? "VmHWM:" : "VmRSS:") - before;
-    double node_bytes = (double)count_nodes(tree) * ROTOR_HASH_BYTES;
+    double grown = rotor_bench_process_bytes(peak_is_ours ? "VmHWM:" : "VmRSS:") - before;
+    double node_bytes = (double)rotor_bench_count_nodes(tree) * ROTOR_HASH_BYTES;
     rotor_bench_samples reported = {.count = 0};
     rotor_bench_samples resident = {.count = 0};
     rotor_bench_add(&reported, (double)rotor_memory_bytes(tree) / node_bytes);
     rotor_bench_add(&resident, grown / node_bytes);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     const char *bases[] = {"rotor_memory_bytes", peak_is_ours ? "peak resident memory" : "resident memory"};
     const rotor_bench_samples *ratios[] = {&reported, &resident};
     for (unsigned i = 0; i < 2; i++) {

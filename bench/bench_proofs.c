@@ -66,7 +66,7 @@ static void finish(proofs_run *run) {
         rotor_consistency_proof_free(&run->consistency[i]);
     }
     rotor_inclusion_proof_free(&run->scratch);
-    rotor_close(run->tree);
+    rotor_close(run->tree, NULL);
 }
 
 /* ---------------------------------------------------------------- what is timed: ns for one */

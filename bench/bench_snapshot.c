@@ -38,7 +38,7 @@ static void measure(rotor_bench *bench, unsigned n, uint64_t leaves) {
         rotor_bench_add(&take, take_ns(tree, &snapshot));
         rotor_bench_add(&past, past_ns(&snapshot, &random));
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     rotor_bench_row row = rotor_bench_row_of("snapshot_take", n, leaves, 1);
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, &take);
     row = rotor_bench_row_of("snapshot_at", n, leaves, 1);

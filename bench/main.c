@@ -1,7 +1,8 @@
-/* rotortree-bench: measures the library in memory on this machine. Reads the arguments, prints the header, runs the
- * suites, prints the bounds. The exit status says whether results were right, never how long they took. */
+/* rotortree-bench: measures the library on this machine, in memory and on disk. Reads the arguments, prints the header,
+ * runs the suites, prints the bounds. The exit status says whether results were right, never how long they took. */
 #include "base/cpu.h"
 #include "bench.h"
+#include "folder.h"
 #include "process.h"
 
 #include <stdio.h>
@@ -26,20 +27,26 @@ static const suite suites[] = {
     {"snapshot", "snapshots of 1k to 10M leaves", rotor_bench_snapshot},
     {"proofs", "proofs made, verified and moved", rotor_bench_proofs},
     {"memory", "memory of a tree over 32 bytes a node", rotor_bench_memory},
+    {"storage-bulk", "durable trees: batches of 10M leaves and a flush, beside plain writes", rotor_bench_storage_bulk},
+    {"storage-insert", "durable trees: single inserts that wait for no disk", rotor_bench_storage_insert},
+    {"storage-durable", "durable trees: inserts that wait, beside plain writes", rotor_bench_storage_durable},
+    {"storage-open", "durable trees: opening, proofs from mapped pages", rotor_bench_storage_open},
+    {"storage-growth", "durable trees: checkpoints, memory and rate against size", rotor_bench_storage_growth},
 };
 
 #define SUITES (sizeof suites / sizeof suites[0])
 
 static void usage(FILE *to) {
-    fprintf(to, "usage: rotortree-bench [--json] [--quick | --full] [--cpu-clock] [--filter NAME]\n\n"
+    fprintf(to, "usage: rotortree-bench [--json] [--quick | --full] [--cpu-clock] [--dir PATH] [--filter NAME]\n\n"
                 "  --json         one JSON object a line instead of tables\n"
-                "  --quick        some two minutes; the default\n"
-                "  --full         more rounds, some eight minutes\n"
+                "  --quick        some three minutes; the default\n"
+                "  --full         more rounds and trees of 100M leaves on disk, some a quarter of an hour\n"
                 "  --cpu-clock    processor time instead of wall time where one thread works:\n"
                 "                 for a machine that is busy with other things\n"
+                "  --dir PATH     where durable trees are put, in a temporary folder; default: here\n"
                 "  --filter NAME  only the suites whose name contains NAME\n\nsuites:\n");
     for (size_t i = 0; i < SUITES; i++) {
-        fprintf(to, "  %-10s %s\n", suites[i].name, suites[i].purpose);
+        fprintf(to, "  %-16s %s\n", suites[i].name, suites[i].purpose);
     }
 }
 
@@ -112,11 +119,13 @@ static void print_header(const rotor_bench *bench) {
     char commit[128];
     char huge_pages[64];
     char caches[128];
+    char file_system[64];
     struct utsname name;
     cpu_name(cpu, sizeof cpu);
     commit_name(commit, sizeof commit);
     first_line(huge_pages, sizeof huge_pages, "/sys/kernel/mm/transparent_hugepage/enabled");
     cache_sizes(caches, sizeof caches);
+    rotor_bench_file_system(file_system, sizeof file_system, bench->dir);
     snprintf(os, sizeof os, "unknown");
     if (uname(&name) == 0) {
         snprintf(os, sizeof os, "%s %s %s", name.sysname, name.release, name.machine);
@@ -133,6 +142,8 @@ static void print_header(const rotor_bench *bench) {
         {"version", rotor_version(), 0},
         {"commit", commit, 0},
         {"clock", rotor_bench_cpu_clock() ? "processor time where one thread works, else wall" : "wall", 0},
+        {"dir", bench->dir, 0},
+        {"file_system", file_system, 0},
         {"mode", bench->full ? "full" : "quick", 0},
     };
     rotor_bench_header(bench->output, fields, sizeof fields / sizeof fields[0]);
@@ -145,7 +156,7 @@ static const rotor_hasher *default_hasher(void) {
     rotor_tree *tree = rotor_bench_tree(2, 1);
     const rotor_hasher *hasher = NULL;
     rotor_bench_expect_ok(rotor_hasher_find(&hasher, ROTOR_HASH_BLAKE3, rotor_kernel(tree)), "kernel");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     return hasher;
 }
 
@@ -155,10 +166,12 @@ typedef struct arguments {
     bool help;
     bool cpu_clock;
     const char *filter;
+    const char *dir;
 } arguments;
 
 static bool parse(arguments *args, int argc, char **argv) {
     memset(args, 0, sizeof *args);
+    args->dir = ".";
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             args->json = true;
@@ -170,6 +183,8 @@ static bool parse(arguments *args, int argc, char **argv) {
             args->cpu_clock = true;
         } else if (strcmp(argv[i], "--help") == 0) {
             args->help = true;
+        } else if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc) {
+            args->dir = argv[++i];
         } else if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc) {
             args->filter = argv[++i];
         } else {
@@ -200,7 +215,8 @@ int main(int argc, char **argv) {
     if (args.cpu_clock) {
         rotor_bench_use_cpu_clock();
     }
-    rotor_bench bench = {.output = rotor_bench_output_new(args.json), .full = args.full, .cpus = rotor_cpu_count()};
+    rotor_bench bench = {
+        .output = rotor_bench_output_new(args.json), .full = args.full, .cpus = rotor_cpu_count(), .dir = args.dir};
     if (bench.output == NULL) {
         fprintf(stderr, "rotortree-bench: no memory\n");
         return 1;

@@ -229,17 +229,17 @@ void rotor_bench_section(const rotor_bench_output *output, const char *title) {
 }
 
 static const char *unit_key(rotor_bench_unit unit) {
-    static const char *const keys[] = {"ns", "leaves_per_s", "bytes_per_s", "ratio"};
+    static const char *const keys[] = {"ns", "leaves_per_s", "bytes_per_s", "ratio", "ms", "per_s", "bytes"};
     return keys[unit];
 }
 
 static const char *unit_label(rotor_bench_unit unit) {
-    static const char *const labels[] = {"ns", "M leaves/s", "GB/s", "x"};
+    static const char *const labels[] = {"ns", "M leaves/s", "GB/s", "x", "ms", "/s", "MB"};
     return labels[unit];
 }
 
 static double unit_scale(rotor_bench_unit unit) {
-    static const double scales[] = {1, 1e6, 1e9, 1};
+    static const double scales[] = {1, 1e6, 1e9, 1, 1, 1, 1e6};
     return scales[unit];
 }
 

@@ -53,6 +53,9 @@ typedef enum rotor_bench_unit {
     ROTOR_BENCH_LEAVES_PER_S,
     ROTOR_BENCH_BYTES_PER_S,
     ROTOR_BENCH_RATIO, /* of two figures taken in turn: one ratio per round */
+    ROTOR_BENCH_MS,
+    ROTOR_BENCH_PER_S, /* of things that take long, each for itself */
+    ROTOR_BENCH_BYTES,
 } rotor_bench_unit;
 
 #define ROTOR_BENCH_MAX_FIELDS 12

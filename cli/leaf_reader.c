@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,24 +67,24 @@ void rotor_cli_reader_close(leaf_reader *reader) {
     reader->buffer = NULL;
 }
 
-/* Reads until `wanted` bytes are there or the input ends; then sets at_end. */
-static bool read_some(leaf_reader *reader, void *into, size_t wanted, size_t *got) {
-    *got = 0;
-    while (*got < wanted) {
-        ssize_t bytes = read(reader->fd, (char *)into + *got, wanted - *got);
-        if (bytes < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            snprintf(reader->message, sizeof reader->message, "%s", strerror(errno));
-            return false;
-        }
-        if (bytes == 0) {
-            reader->at_end = true;
-            break;
-        }
-        *got += (size_t)bytes;
+/* Whether a read would find something, be it the end or an error. */
+static bool has_more(const leaf_reader *reader) {
+    struct pollfd waiting = {.fd = reader->fd, .events = POLLIN};
+    return poll(&waiting, 1, 0) != 0;
+}
+
+/* One read of up to `most` bytes; sets at_end when there are none. */
+static bool read_some(leaf_reader *reader, void *into, size_t most, size_t *got) {
+    ssize_t bytes;
+    do {
+        bytes = read(reader->fd, into, most);
+    } while (bytes < 0 && errno == EINTR);
+    *got = bytes < 0 ? 0 : (size_t)bytes;
+    if (bytes < 0) {
+        snprintf(reader->message, sizeof reader->message, "%s", strerror(errno));
+        return false;
     }
+    reader->at_end = bytes == 0;
     reader->read_bytes += *got;
     return true;
 }
@@ -144,7 +145,7 @@ static bool decode_lines(leaf_reader *reader, rotor_hash *leaves, size_t capacit
         size_t rest = reader->end - reader->start;
         if (rest >= LONGEST_LINE && text[HASH_DIGITS] == '\n' && rotor_cli_hex_decode(&leaves[*count], text)) {
             reader->start += HASH_DIGITS + 1;
-        } else if (rest < LONGEST_LINE && !reader->at_end) {
+        } else if (rest < LONGEST_LINE && !reader->at_end && memchr(text, '\n', rest) == NULL) {
             return true;
         } else if (!slow_line(reader, &leaves[*count])) {
             return false;
@@ -160,7 +161,7 @@ static bool next_lines(leaf_reader *reader, rotor_hash *leaves, size_t capacity,
         if (!decode_lines(reader, leaves, capacity, count)) {
             return false;
         }
-        if (*count == capacity || reader->at_end) {
+        if (*count == capacity || reader->at_end || (*count > 0 && !has_more(reader))) {
             return true;
         }
         size_t rest = reader->end - reader->start;
@@ -176,22 +177,27 @@ static bool next_lines(leaf_reader *reader, rotor_hash *leaves, size_t capacity,
 }
 
 static bool next_records(leaf_reader *reader, rotor_hash *leaves, size_t capacity, size_t *count) {
-    size_t got = 0;
-    if (reader->at_end) {
-        return true;
+    size_t bytes = 0;
+    size_t most = capacity * ROTOR_HASH_BYTES;
+    bool good = true;
+    while (good && bytes < most && !reader->at_end) {
+        if (bytes > 0 && bytes % ROTOR_HASH_BYTES == 0 && !has_more(reader)) {
+            break;
+        }
+        size_t got = 0;
+        good = read_some(reader, (char *)leaves + bytes, most - bytes, &got);
+        bytes += got;
     }
-    if (!read_some(reader, leaves, capacity * ROTOR_HASH_BYTES, &got)) {
-        return false;
-    }
-    *count = got / ROTOR_HASH_BYTES;
+    *count = bytes / ROTOR_HASH_BYTES;
     reader->line += *count;
-    if (got % ROTOR_HASH_BYTES != 0) {
+    size_t rest = bytes % ROTOR_HASH_BYTES;
+    if (good && rest != 0) {
         snprintf(reader->message, sizeof reader->message,
                  "offset %" PRIu64 ": the input ends %zu byte%s into a record of 32", reader->line * ROTOR_HASH_BYTES,
-                 got % ROTOR_HASH_BYTES, got % ROTOR_HASH_BYTES == 1 ? "" : "s");
-        return false;
+                 rest, rest == 1 ? "" : "s");
+        good = false;
     }
-    return true;
+    return good;
 }
 
 bool rotor_cli_reader_next(leaf_reader *reader, rotor_hash *leaves, size_t capacity, size_t *count) {

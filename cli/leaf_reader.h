@@ -32,8 +32,9 @@ typedef struct leaf_reader {
 /* Opens `path`, "-" for standard input. False with `message` set when that fails. */
 bool rotor_cli_reader_open(leaf_reader *reader, const char *path, leaf_format format);
 
-/* Stores up to `capacity` leaves; fewer only before the end, none at the end. False with `message` set when the input
- * cannot be read or is not made of leaves. */
+/* Stores up to `capacity` leaves, none only at the end: waits for the first, and for more only while the input has some
+ * ready, so that leaves that trickle through a pipe are not kept back. False with `message` set when the input cannot
+ * be read or is not made of leaves; the leaves before that place are stored and counted. */
 bool rotor_cli_reader_next(leaf_reader *reader, rotor_hash *leaves, size_t capacity, size_t *count);
 
 void rotor_cli_reader_close(leaf_reader *reader);

@@ -17,11 +17,7 @@ typedef struct loaded_tree {
 } loaded_tree;
 
 /* Builds the tree of the leaves in `path`, "-" for standard input. False with the error printed; else the caller must
- * rotor_close(loaded->tree). */
-bool rotor_cli_load(loaded_tree *loaded, const char *path, const tree_options *options);
-
-/* Number of the first of the snapshot's leaves that equals `leaf`, its size when there is none. False with the error
- * printed. */
-bool rotor_cli_find_leaf(const rotor_snapshot *snapshot, uint64_t *index, const rotor_hash *leaf);
+ * rotor_close(loaded->tree, NULL). */
+bool rotor_cli_load(loaded_tree *loaded, const char *path, const command_line *line);
 
 #endif

@@ -9,10 +9,21 @@
 #include <string.h>
 
 static const cli_command commands[] = {
-    {"build", "Build the tree of a file of hashes, print its root", rotor_cli_build},
+    {"build", "Build the tree of a file of hashes in memory, print its root", rotor_cli_build},
+    {"init", "Make an empty tree in a directory", rotor_cli_init},
+    {"insert", "Append hashes to a tree directory, durably", rotor_cli_insert},
+    {"root", "Print the root of a tree, present or past", rotor_cli_root},
     {"prove", "Prove that a leaf is in the tree", rotor_cli_prove},
     {"consistency", "Prove that the tree has only been appended to", rotor_cli_consistency},
     {"verify", "Check either proof against a trusted root and size", rotor_cli_verify},
+    {"truncate", "Cut a tree directory back to its first leaves", rotor_cli_truncate},
+    {"checkpoint", "Write what is in a tree directory's log to its level files", rotor_cli_checkpoint},
+    {"stat", "Show the state of a tree directory", rotor_cli_stat},
+    {"check", "Recompute a tree directory from its leaves", rotor_cli_check},
+    {"repair", "Rewrite damaged inner nodes from the leaves", rotor_cli_repair},
+    {"backup", "Copy a tree directory", rotor_cli_backup},
+    {"import", "Take over a directory of the Rust crate rotortree", rotor_cli_import},
+    {"export", "Write a directory for the Rust crate rotortree", rotor_cli_export},
 };
 
 static const cli_command *find_command(const char *name) {
@@ -31,7 +42,7 @@ static void print_version(FILE *stream, struct argp_state *state) {
 
 static void print_commands(FILE *stream) {
     fputs("Usage: rotortree COMMAND [OPTION...] ...\n"
-          "Append-only n-ary Merkle trees of 32-byte hashes: build, prove, verify.\n\n",
+          "Append-only n-ary Merkle trees of 32-byte hashes: build, keep, prove, verify.\n\n",
           stream);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         fprintf(stream, "  %-14s %s\n", commands[i].name, commands[i].summary);
@@ -39,7 +50,7 @@ static void print_commands(FILE *stream) {
     fputs("\n"
           "  --help         Print this list; 'rotortree COMMAND --help' explains a command\n"
           "  --version      Print the version\n\n"
-          "Exit status: 0 done or valid, 1 not valid, 2 could not be run.\n",
+          "Exit status: 0 done, valid or whole, 1 not valid or damaged, 2 could not be run.\n",
           stream);
 }
 

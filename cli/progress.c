@@ -20,11 +20,11 @@ double rotor_cli_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void rotor_cli_progress_start(progress *bar, uint64_t total_bytes) {
+void rotor_cli_progress_start(progress *bar, uint64_t total) {
     const char *terminal = getenv("TERM");
     memset(bar, 0, sizeof *bar);
     bar->enabled = isatty(STDERR_FILENO) == 1 && terminal != NULL && strcmp(terminal, "dumb") != 0;
-    bar->total_bytes = total_bytes;
+    bar->total = total;
     bar->started = rotor_cli_seconds();
     bar->next = bar->started + FIRST_AFTER;
 }
@@ -43,7 +43,7 @@ static void draw_bar(int width, double part) {
     fputs("] ", stderr);
 }
 
-void rotor_cli_progress_update(progress *bar, uint64_t leaves, uint64_t bytes) {
+void rotor_cli_progress_update(progress *bar, uint64_t leaves, uint64_t done) {
     if (!bar->enabled) {
         return;
     }
@@ -58,8 +58,8 @@ void rotor_cli_progress_update(progress *bar, uint64_t leaves, uint64_t bytes) {
     int length =
         snprintf(text, sizeof text, "%.1fM leaves, %.1fM/s", (double)leaves * 1e-6, (double)leaves / elapsed * 1e-6);
     fputs("\r\033[K", stderr);
-    if (bar->total_bytes > 0 && bytes > 0) {
-        double part = bytes >= bar->total_bytes ? 1.0 : (double)bytes / (double)bar->total_bytes;
+    if (bar->total > 0 && done > 0) {
+        double part = done >= bar->total ? 1.0 : (double)done / (double)bar->total;
         unsigned long left = (unsigned long)(elapsed / part * (1.0 - part) + 0.5);
         snprintf(text + length, sizeof text - (size_t)length, ", %.0f %%, %lu:%02lu left", part * 100, left / 60,
                  left % 60);

@@ -11,15 +11,16 @@ typedef struct progress {
     bool shown;
     double started; /* seconds */
     double next;    /* when the bar is drawn again */
-    uint64_t total_bytes;
+    uint64_t total; /* of the work, in any unit; 0: not known */
 } progress;
 
 /* Seconds on a clock that only runs forward. */
 double rotor_cli_seconds(void);
 
-/* `total_bytes` is 0 when it is not known: then there is a count and a rate, but no time left. */
-void rotor_cli_progress_start(progress *bar, uint64_t total_bytes);
-void rotor_cli_progress_update(progress *bar, uint64_t leaves, uint64_t bytes);
+/* Without a total (0) there is a count and a rate, but no time left. */
+void rotor_cli_progress_start(progress *bar, uint64_t total);
+/* `done` is in the unit of the total. */
+void rotor_cli_progress_update(progress *bar, uint64_t leaves, uint64_t done);
 /* Removes the bar; to be called before anything else is printed. */
 void rotor_cli_progress_end(progress *bar);
 

@@ -31,7 +31,7 @@ static void *read_batches(void *argument) {
         more = batch->good && batch->count > 0;
         pthread_mutex_lock(&ahead->mutex);
         batch->full = true;
-        pthread_cond_signal(&ahead->changed);
+        pthread_cond_broadcast(&ahead->changed);
     }
     pthread_mutex_unlock(&ahead->mutex);
     return NULL;
@@ -77,22 +77,29 @@ const leaf_batch *rotor_cli_ahead_next(read_ahead *ahead) {
     pthread_mutex_lock(&ahead->mutex);
     if (ahead->taken > 0) {
         ahead->batches[(ahead->taken - 1) % 2].full = false;
-        pthread_cond_signal(&ahead->changed);
+        pthread_cond_broadcast(&ahead->changed);
     }
-    while (!next->full) {
+    while (!next->full && !ahead->stopping) {
         pthread_cond_wait(&ahead->changed, &ahead->mutex);
     }
+    bool stopped = ahead->stopping;
     pthread_mutex_unlock(&ahead->mutex);
     ahead->taken++;
-    return next;
+    return stopped ? NULL : next;
 }
 
-void rotor_cli_ahead_end(read_ahead *ahead) {
+void rotor_cli_ahead_stop(read_ahead *ahead) {
     if (ahead->threaded) {
         pthread_mutex_lock(&ahead->mutex);
         ahead->stopping = true;
-        pthread_cond_signal(&ahead->changed);
+        pthread_cond_broadcast(&ahead->changed);
         pthread_mutex_unlock(&ahead->mutex);
+    }
+}
+
+void rotor_cli_ahead_end(read_ahead *ahead) {
+    rotor_cli_ahead_stop(ahead);
+    if (ahead->threaded) {
         pthread_cancel(ahead->thread);
         pthread_join(ahead->thread, NULL);
         pthread_cond_destroy(&ahead->changed);

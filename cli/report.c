@@ -73,6 +73,15 @@ int rotor_cli_print_json(json_t *object) {
     return EXIT_YES;
 }
 
+int rotor_cli_print_json_both(json_t *object, json_t *more) {
+    if (object != NULL && (more == NULL || json_object_update(object, more) != 0)) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return rotor_cli_print_json(object);
+}
+
 int rotor_cli_print_proof(const char *file, rotor_status status, char *text) {
     if (status != ROTOR_OK) {
         rotor_cli_error("%s: %s", file, rotor_status_message(status));

@@ -18,6 +18,9 @@ __attribute__((format(printf, 1, 2))) void rotor_cli_error(const char *format, .
  * EXIT_NOT_RUN, then with the error printed. */
 int rotor_cli_print_json(json_t *object);
 
+/* The same for one object that is made of the members of two. */
+int rotor_cli_print_json_both(json_t *object, json_t *more);
+
 /* Prints the JSON text of a proof of the leaves in `file` and releases it, or, unless `status` is ROTOR_OK, why there
  * is none. Returns the exit code. */
 int rotor_cli_print_proof(const char *file, rotor_status status, char *text);

@@ -14,14 +14,14 @@ int main(void) {
     rotor_snapshot snapshot;
     rotor_tree_head head; /* root, size and arity: what a verifier must trust */
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
-    rotor_status status = rotor_create(&tree, &options, NULL);
-    status = status != ROTOR_OK ? status : rotor_insert_many(tree, NULL, leaves, 1000);
+    rotor_status status = rotor_open(&tree, NULL, &options, NULL);
+    status = status != ROTOR_OK ? status : rotor_insert_many(tree, NULL, NULL, leaves, 1000);
     status = status != ROTOR_OK ? status : rotor_snapshot_take(tree, &snapshot);
     status = status != ROTOR_OK ? status : rotor_snapshot_head(&snapshot, &head);
     status = status != ROTOR_OK ? status : rotor_inclusion_prove(&snapshot, &proof, 42);
     status = status != ROTOR_OK ? status : rotor_inclusion_verify(&proof, &head, &leaves[42]);
     printf("leaf 42 of 1000: %s\n", status == ROTOR_OK ? "proven" : rotor_status_message(status));
     rotor_inclusion_proof_free(&proof);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     return status == ROTOR_OK ? 0 : 1;
 }

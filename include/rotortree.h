@@ -12,6 +12,18 @@
  *   The root is the only node of the top level, whose number is the depth = ceil(log_N size). The root of one leaf is
  * that leaf. The empty tree is a valid tree that has no root. docs/hashing.md works an example through, byte by byte.
  *
+ * IN MEMORY AND ON DISK
+ *   rotor_open() with a path gives a durable tree, kept in a directory; without one, a tree in memory. All calls are
+ * the same for both. A leaf of a durable tree is, one after the other,
+ *     - accepted: in memory, visible to readers; when the insert returns;
+ *     - durable: written and synced; when its token says so, by rotor_wait(), by a flush, or on its own within the
+ * flush interval. A durable leaf survives any crash of the process, the system or the power;
+ *     - checkpointed: in the level files, from which a later open takes it without hashing.
+ *   After a crash the tree is what it was at some moment not before the last durable one. After a failed write or sync
+ * the tree refuses all further changes (ROTOR_FAILED; rotor_failure() says what failed) until it is opened anew, since
+ * nobody knows what the system still has; reading goes on. docs/durability.md numbers the guarantees, docs/format.md
+ * gives the bytes.
+ *
  * WHAT IS TRUSTED
  *   A root alone does not say how many leaves it stands for. What a verifier must hold is a *tree head*: arity, hash
  * profile, size and root together (rotor_tree_head). All verifiers here derive the shape of every group from it and
@@ -92,7 +104,17 @@ typedef enum rotor_status {
     ROTOR_INVALID_PROOF = 9,      /* well-formed, but does not prove what it says */
     ROTOR_MALFORMED = 10,         /* bytes that are not an encoding of the expected thing */
     ROTOR_BUFFER_TOO_SMALL = 11,  /* the output buffer is too small; the length needed was stored */
-    ROTOR_UNSUPPORTED = 12,       /* a hash profile or kernel that this build or processor does not have */
+    ROTOR_UNSUPPORTED = 12,       /* a hash profile, kernel or file format that this build or processor does not have */
+    ROTOR_IO = 13,                /* a system call on a file failed; the detail names it, the file and errno */
+    ROTOR_DAMAGED = 14,           /* stored bytes are not what was stored; the detail names file and place */
+    ROTOR_LOCKED = 15,            /* the directory is open for writing elsewhere, here or in another process */
+    ROTOR_MISMATCH = 16,          /* an option contradicts what the directory holds */
+    ROTOR_NOT_FOUND = 17,         /* no tree is stored there */
+    ROTOR_EXISTS = 18,            /* something is there already */
+    ROTOR_READ_ONLY = 19,         /* the tree was opened for reading */
+    ROTOR_FAILED = 20,            /* an earlier write failed, and the tree takes no more: rotor_failure() */
+    ROTOR_PENDING = 21,           /* not durable yet */
+    ROTOR_TIMED_OUT = 22,         /* not done in the time given; nothing is lost, ask again */
 } rotor_status;
 
 /* "ROTOR_OK" and so on; "unknown status" for any other number. A static string. */
@@ -105,7 +127,7 @@ ROTOR_API const char *rotor_status_message(rotor_status status);
 typedef struct rotor_error {
     rotor_status status;
     int os_errno;      /* errno of the failed system call, or 0 */
-    char message[240]; /* one sentence that names what was wrong and where; always terminated */
+    char message[496]; /* one sentence that names what was wrong and where; always terminated */
 } rotor_error;
 
 /* What a verifier trusts. */
@@ -120,9 +142,30 @@ typedef struct rotor_tree_head {
 
 typedef struct rotor_tree rotor_tree;
 
+/* What rotor_open() makes of a path. */
+typedef enum rotor_open_mode {
+    ROTOR_OPEN_OR_CREATE = 0, /* open the tree that is there, else create one */
+    ROTOR_OPEN_EXISTING = 1,  /* ROTOR_NOT_FOUND when there is none */
+    ROTOR_CREATE_NEW = 2,     /* ROTOR_EXISTS when there is one */
+    /* Open the tree that is there for reading: as of a moment not before the last durable one, without a lock, without
+     * writing anything, also while another process writes to it. Once that process truncates the tree, reads return
+     * ROTOR_STALE: open it again. */
+    ROTOR_OPEN_READ_ONLY = 3,
+} rotor_open_mode;
+
+/* How much of what was checkpointed is verified when a directory is opened. Whatever is in the log is always verified.
+ */
+typedef enum rotor_verify {
+    ROTOR_VERIFY_NONE = 0, /* the lengths of the files */
+    ROTOR_VERIFY_EDGE = 1, /* also the paths from the first and the last leaf to the committed root: microseconds */
+    ROTOR_VERIFY_FULL = 2, /* also every node, as rotor_check() does: hashes the whole tree */
+} rotor_verify;
+
+#define ROTOR_MANUAL UINT32_MAX
+
 typedef struct rotor_options {
-    uint32_t arity;        /* children per node, ROTOR_MIN_ARITY..ROTOR_MAX_ARITY */
-    uint32_t max_depth;    /* highest level that may exist, ROTOR_MIN_DEPTH..ROTOR_MAX_DEPTH */
+    uint32_t arity;        /* children per node, ROTOR_MIN_ARITY..ROTOR_MAX_ARITY. 0: that of the stored tree */
+    uint32_t max_depth;    /* highest level that may exist, ROTOR_MIN_DEPTH..ROTOR_MAX_DEPTH. 0: as stored */
     uint32_t hash_profile; /* a rotor_hash_profile_id */
     /* Threads that hash a large batch, the caller's own included, at most 1,024. 0: one for each processor that this
      * process may use. The threads are started by the first batch that needs them; if fewer can be started, the batch
@@ -140,38 +183,135 @@ typedef struct rotor_options {
      * in C). NULL: the environment variable ROTORTREE_KERNEL where it is set, else the fastest that processor and
      * operating system support. */
     const char *kernel;
+    /* Every proof is verified before it is returned, at the price of verifying it: ROTOR_DAMAGED instead of a proof
+     * made of damaged nodes. Default off. */
+    uint32_t verify_proofs;
+
+    /* What follows concerns durable trees only. */
+    uint32_t mode;              /* a rotor_open_mode */
+    uint32_t verify_at_open;    /* a rotor_verify; default ROTOR_VERIFY_EDGE */
+    uint32_t flush_interval_ms; /* leaves become durable on their own within about this time, at least 1; default 10.
+                                 * ROTOR_MANUAL: by rotor_flush(), rotor_wait() and rotor_close() only */
+    /* A checkpoint begins in the background when this many leaves have been accepted since the last; 0, the default:
+     * not for that reason. */
+    uint64_t checkpoint_leaves;
+    /* ... when the nodes that no checkpoint has written take this many bytes; default 256 MiB, 0: not for that reason.
+     * An insert that would let them grow to four times as many waits for the checkpoint. */
+    uint64_t checkpoint_bytes;
+    uint32_t checkpoint_on_close; /* default 1 */
+    /* After a checkpoint, the levels below this one are mapped from their files, so that the system may drop their
+     * pages when memory is short; those from it up stay in the process's own memory. Default ROTOR_MAX_DEPTH + 1: all
+     * are mapped. 0: none is. */
+    uint32_t pin_above_level;
+    uint32_t file_mode; /* permissions of new files, before the umask; default 0644. The directory's follow from it */
 } rotor_options;
 
-/* Fills `options`, if not NULL, with the defaults for a tree of this arity and maximum depth. */
+/* Fills `options`, if not NULL, with the defaults for a tree of this arity and maximum depth; 0 and 0 for a stored tree
+ * whatever it is. */
 ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth);
 
-/* Creates an empty tree in memory and stores its handle, which the caller must rotor_close(). `error`, if not NULL, is
- * filled on failure. Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the
- * message names it), ROTOR_UNSUPPORTED (hash profile or kernel), ROTOR_OUT_OF_MEMORY. */
-ROTOR_API ROTOR_MUST_USE rotor_status rotor_create(rotor_tree **tree, const rotor_options *options, rotor_error *error);
+/* Opens the tree kept in the directory `path`, which is created where the mode allows it (its parent must exist), or,
+ * with `path` NULL, an empty tree in memory. Stores its handle, which the caller must rotor_close(). `error`, if not
+ * NULL, is filled on failure.
+ * Opening takes what was checkpointed as it is (see rotor_verify) and replays the log, whose torn end, if a crash left
+ * one, is cut. One handle at a time may be open for writing. A durable tree has a thread for flushing (unless that is
+ * manual) and one for checkpoints (when they are due on their own); they block all signals.
+ * Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the message names it),
+ * ROTOR_UNSUPPORTED (hash profile, kernel or file format), ROTOR_OUT_OF_MEMORY; with a path also ROTOR_NOT_FOUND,
+ * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_MISMATCH (arity, maximum depth or
+ * profile differ from the stored), ROTOR_DAMAGED (nothing has been changed), ROTOR_IO. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_open(rotor_tree **tree, const char *path, const rotor_options *options,
+                                                 rotor_error *error);
 
-/* Frees the tree and its memory. No other call on the tree, or on a snapshot of it, may be running or follow. NULL is
- * allowed. */
-ROTOR_API void rotor_close(rotor_tree *tree);
+/* Makes a durable tree's leaves durable, checkpoints it if that was asked for, and frees the tree and its memory,
+ * whatever the result. No other call on the tree, or on a snapshot of it, may be running or follow. NULL is allowed.
+ * Errors (with `error`, if not NULL, filled): the first failure of the flush, the checkpoint or an earlier write; what
+ * was durable before stays so. A tree in memory returns ROTOR_OK. */
+ROTOR_API rotor_status rotor_close(rotor_tree *tree, rotor_error *error);
+
+/* A moment in the history of a tree, for asking whether that moment is durable. A plain value; belongs to the handle
+ * that filled it. Treat the members as private. */
+typedef struct rotor_token {
+    uint64_t epoch;
+    uint64_t size;
+} rotor_token;
 
 /* Appends one leaf.
  * With `root`, the new root is computed and stored: a chain of at most `depth` hashes. With NULL the leaf is only
  * appended; its parents are hashed later, many at once at full vector width, when a root, head, snapshot or proof needs
- * them: the cheap way to insert leaves one by one. Errors: ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED,
- * ROTOR_OUT_OF_MEMORY. */
-ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaf);
+ * them: the cheap way to insert leaves one by one. `token`, if not NULL, is filled; waiting on it makes the leaf
+ * durable. Errors: ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED, ROTOR_OUT_OF_MEMORY, ROTOR_FAILED,
+ * ROTOR_READ_ONLY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert(rotor_tree *tree, rotor_hash *root, rotor_token *token,
+                                                   const rotor_hash *leaf);
 
-/* Appends `count` leaves in order, all or none; `leaves` is read during the call only. `root` as for rotor_insert().
- * The same leaves give the same root however they are split into calls. Large batches are hashed by several threads
- * (rotor_options.threads). Errors: ROTOR_EMPTY_BATCH (count is 0), ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED,
- * ROTOR_OUT_OF_MEMORY. */
-ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_many(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves,
-                                                        size_t count);
+/* Appends `count` leaves in order, all or none; `leaves` is read during the call only. `root` and `token` as for
+ * rotor_insert(). The same leaves give the same root however they are split into calls. Large batches are hashed by
+ * several threads (rotor_options.threads). After a crash the tree may hold the first part of a batch that was not
+ * durable. Errors: ROTOR_EMPTY_BATCH (count is 0), ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED,
+ * ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_many(rotor_tree *tree, rotor_hash *root, rotor_token *token,
+                                                        const rotor_hash *leaves, size_t count);
+
+/* rotor_insert_many() and rotor_wait() in one. Calls from many threads share their syncs. With ROTOR_FAILED the leaves
+ * may have been accepted; whether they are durable shows when the tree is opened again. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_durable(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves,
+                                                           size_t count);
 
 /* Cuts the tree back to its first `size` leaves; 0 empties it. Afterwards the tree is as if the others had never been
  * inserted, and reads through a snapshot larger than `size` return ROTOR_STALE; snapshots of at most `size` leaves stay
- * valid. Memory is kept for later inserts. Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree). */
-ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, uint64_t size);
+ * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so.
+ * Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
+
+#define ROTOR_FOREVER UINT64_MAX
+
+/* Waits until the moment of the token is durable: everything that had been inserted or cut then, and all before, is on
+ * disk, or has since been cut by a truncation that is. The first to wait writes and syncs for all who wait. With a time
+ * limit (not ROTOR_FOREVER) the background thread does so, and the call returns ROTOR_TIMED_OUT when the limit is
+ * reached. Of a tree in memory every moment counts as durable. Errors: ROTOR_FAILED (see rotor_failure()),
+ * ROTOR_MISUSE (a token of the future). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_wait(rotor_tree *tree, const rotor_token *token, uint64_t timeout_ms);
+
+/* ROTOR_OK when durable, ROTOR_PENDING when not yet, or the errors of rotor_wait(). Never waits for a disk. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_token_status(rotor_tree *tree, const rotor_token *token);
+
+/* Makes all that has been accepted durable. Errors: ROTOR_FAILED, ROTOR_READ_ONLY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_flush(rotor_tree *tree);
+
+/* Writes all complete nodes that are not there yet to the level files and commits them, on the caller's thread, while
+ * inserts and reads go on; the cost depends on what is new, not on the size of the tree. Does nothing to a tree in
+ * memory. Errors: ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint(rotor_tree *tree);
+
+/* Asks for the same in the background and returns at once. Errors: as rotor_checkpoint(). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_start(rotor_tree *tree);
+
+/* Waits until every checkpoint that was asked for or due before has ended. Errors: as rotor_checkpoint(),
+ * ROTOR_TIMED_OUT. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_wait(rotor_tree *tree, uint64_t timeout_ms);
+
+/* ROTOR_OK, or ROTOR_FAILED with `error`, if not NULL, filled with the write or sync that failed first. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_failure(rotor_tree *tree, rotor_error *error);
+
+typedef struct rotor_statistics {
+    uint64_t size;              /* leaves accepted */
+    uint64_t durable_size;      /* leaves of the last durable moment; in memory, 0 as the following */
+    uint64_t checkpointed_size; /* leaves of the last checkpoint */
+    uint64_t generation;        /* commits of the superblock since the tree was created */
+    uint64_t log_bytes;         /* of the log that an open would replay */
+    uint64_t level_bytes;       /* of the level files, as far as they are committed */
+    uint64_t mapped_bytes;      /* of nodes that are mapped from files */
+    uint64_t memory_bytes;      /* of nodes in the process's own memory: rotor_memory_bytes() */
+    uint64_t syncs;             /* fdatasync and fsync calls since the tree was opened */
+    uint64_t written_bytes;     /* handed to the system since the tree was opened */
+    uint64_t recovered_leaves;  /* taken from the log when the tree was opened */
+    uint64_t torn_bytes;        /* of an unfinished write at the end of the log, cut when the tree was opened */
+    uint32_t depth;
+    uint32_t damaged_slots; /* of the superblock's two slots, those that could not be read at open; 1 is harmless */
+} rotor_statistics;
+
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_stat(rotor_tree *tree, rotor_statistics *statistics);
 
 /* Commits and touches the memory that a tree of `leaves` leaves takes, so that inserts up to that size wait for no page
  * fault and cannot run out of memory. Errors: ROTOR_MAX_DEPTH_EXCEEDED, ROTOR_CAPACITY_EXCEEDED, ROTOR_OUT_OF_MEMORY.
@@ -197,7 +337,8 @@ ROTOR_API uint64_t rotor_memory_bytes(rotor_tree *tree);
 
 /* The present root; the present head (root, size and arity that belong together); one node; the number of nodes of a
  * level. Each looks at the present tree: to read several values that belong together, take a snapshot. They wait as
- * rotor_snapshot_take() does. Errors: ROTOR_EMPTY_TREE (root and head), ROTOR_OUT_OF_RANGE (no such level or index). */
+ * rotor_snapshot_take() does. Errors: ROTOR_EMPTY_TREE (root and head), ROTOR_OUT_OF_RANGE (no such level or index),
+ * ROTOR_STALE (opened read-only, and the writer has truncated the tree since). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_root(rotor_tree *tree, rotor_hash *root);
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_head(rotor_tree *tree, rotor_tree_head *head);
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_node(rotor_tree *tree, rotor_hash *node, uint32_t level, uint64_t index);
@@ -337,11 +478,96 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_verify(const rotor_consi
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_verify_self(const rotor_consistency_proof *proof);
 
 /* Moves an inclusion proof to the new head of a consistency proof, without the tree: `moved` proves the same leaf at
- * the new size. Both proofs are verified on the way, and the old heads must agree. `moved` may be `proof`, which is
+ * the new size. Both proofs are verified on the way, and the old heads must agree; that the new head is
+ * the one that was offered is for rotor_consistency_verify() to say, before. `moved` may be `proof`, which is
  * then replaced. Errors: ROTOR_INVALID_PROOF, ROTOR_UNSUPPORTED, ROTOR_OUT_OF_MEMORY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_update(rotor_inclusion_proof *moved,
                                                              const rotor_inclusion_proof *proof,
                                                              const rotor_consistency_proof *consistency);
+
+/* ---------------------------------------------------------------- keeping a stored tree whole */
+
+/* Called now and then during long work, from the thread that made the call, with `done` of `total` leaves. A result
+ * other than 0 ends the work with ROTOR_TIMED_OUT. */
+typedef int rotor_progress(void *context, uint64_t done, uint64_t total);
+
+#define ROTOR_REPORT_RANGES 16
+
+/* What rotor_check() and rotor_repair() found. */
+typedef struct rotor_check_report {
+    uint64_t size;         /* leaves that were looked at */
+    uint64_t checkpointed; /* those of them that the committed root stands for */
+    uint32_t depth;
+    uint32_t root_matches; /* 1: the leaves lead to the committed root */
+    uint64_t bad_nodes;    /* inner nodes that are not the hash of their children, all levels together */
+    uint64_t bad_leaves;   /* leaves in ranges that do not lead to a node above them that is right */
+    uint32_t bad_ranges;   /* such ranges; the first of them follow */
+    uint32_t repaired;     /* 1: the bad inner nodes have been rewritten */
+    struct {
+        uint64_t first;
+        uint64_t count;
+    } ranges[ROTOR_REPORT_RANGES];
+    struct {
+        uint64_t nodes; /* complete nodes of the level */
+        uint64_t bad;
+        uint64_t first_bad; /* index; meaningless when bad is 0 */
+    } levels[ROTOR_MAX_DEPTH + 1];
+} rotor_check_report;
+
+/* Recomputes every inner node from the leaves, on all threads of the tree, and compares it with what is stored, and the
+ * root with the committed one. Needs no lock and changes nothing. Returns ROTOR_OK with the report filled when all is
+ * well; ROTOR_DAMAGED, also with the report filled, when not. `progress` may be NULL. A tree that rotor_open() calls
+ * damaged can often be opened for this with ROTOR_VERIFY_NONE. When something is bad, `progress` may count a second
+ * time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT (by `progress`). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_report *report,
+                                                  rotor_progress *progress, void *context);
+
+/* Rewrites the inner nodes of a stored tree from its leaves, provided that the leaves lead to the committed root.
+ * Leaves that do not are named in the report and never touched: ROTOR_DAMAGED, and no stored node has been changed.
+ * Missing or short files of inner levels are made anew (with ROTOR_DAMAGED: of zeros, for want of anything better). The
+ * log is not looked at. `progress` counts anew when nodes are rewritten, and cannot end that part. Opens the directory
+ * itself: no other handle may be open for writing. Returns ROTOR_OK also when there was nothing to repair. Errors: as
+ * rotor_open() and rotor_check(). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_repair(const char *path, rotor_check_report *report,
+                                                   rotor_progress *progress, void *context, rotor_error *error);
+
+/* Copies the tree, as it is now, to the new directory `destination`, while inserts and reads go on. What the system can
+ * share between files of one file system is shared: files of a level that are full are linked, which is safe, since
+ * neither tree ever writes to a file that has two names. The copy is complete and durable when the call returns.
+ * Errors: ROTOR_EXISTS, ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory),
+ * ROTOR_TIMED_OUT (by `progress`; what had been copied is removed). */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_backup(rotor_tree *tree, const char *destination, rotor_progress *progress,
+                                                   void *context, rotor_error *error);
+
+/* What an import found. */
+typedef struct rotor_import_report {
+    uint64_t leaves;            /* all */
+    uint64_t checkpointed;      /* of them, from the source's data files; the rest is from its log */
+    uint64_t stale_nodes;       /* inner nodes of the source that are not the hash of their children */
+    uint32_t first_stale_level; /* of the first of them, */
+    uint32_t arity;
+    uint64_t first_stale_index; /* when there is one */
+    uint64_t torn_bytes;        /* of an unfinished record at the end of the source's log, left out */
+} rotor_import_report;
+
+/* Reads a directory written by the Rust crate `rotortree` 0.15 and stores its leaves as a new tree in the directory
+ * `path`, durable and checkpointed. Only leaves are taken; the root that the source committed must follow from them,
+ * and inner nodes that do not are counted in the report and left behind. The source is not changed; nobody may be
+ * writing to it. Arity and maximum depth are the source's; of `options`, which may be NULL, the rest holds. When it
+ * fails, what had been made is removed. Errors: ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the
+ * crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED (open in another process), ROTOR_EXISTS (`path`),
+ * ROTOR_CAPACITY_EXCEEDED (by options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_import_reference(const char *source, const char *path,
+                                                             const rotor_options *options, rotor_import_report *report,
+                                                             rotor_progress *progress, void *context,
+                                                             rotor_error *error);
+
+/* Writes the tree at the size of the snapshot to the new directory `destination` in the form in which that crate keeps
+ * it. Errors: ROTOR_EXISTS, ROTOR_STALE, ROTOR_UNSUPPORTED (a hash profile that the crate does not have), ROTOR_IO,
+ * ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+ROTOR_API ROTOR_MUST_USE rotor_status rotor_export_reference(const rotor_snapshot *snapshot, const char *destination,
+                                                             rotor_progress *progress, void *context,
+                                                             rotor_error *error);
 
 /* ---------------------------------------------------------------- encodings of proofs */
 

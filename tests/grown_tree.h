@@ -19,13 +19,13 @@ static inline void grow(grown *g, uint64_t seed, uint32_t arity, uint64_t size) 
     for (uint64_t i = 0; i < size; i++) {
         model_tree_append(&g->model, &leaves[i]);
     }
-    expect_ok(rotor_insert_many(g->tree, NULL, leaves, (size_t)size), "arity %u", arity);
+    expect_ok(rotor_insert_many(g->tree, NULL, NULL, leaves, (size_t)size), "arity %u", arity);
     expect_ok(rotor_snapshot_take(g->tree, &g->snapshot), "arity %u", arity);
     free(leaves);
 }
 
 static inline void drop(grown *g) {
-    rotor_close(g->tree);
+    rotor_close(g->tree, NULL);
     model_tree_free(&g->model);
 }
 

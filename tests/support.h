@@ -177,9 +177,9 @@ static inline rotor_hash *test_random_leaves(uint64_t seed, size_t count) {
 static inline rotor_tree *test_create_with(const rotor_options *options) {
     rotor_tree *tree = NULL;
     rotor_error error = {0};
-    rotor_status status = rotor_create(&tree, options, &error);
+    rotor_status status = rotor_open(&tree, NULL, options, &error);
     if (status != ROTOR_OK) {
-        fail_msg("rotor_create: %s: %s", rotor_status_name(status), error.message);
+        fail_msg("rotor_open: %s: %s", rotor_status_name(status), error.message);
     }
     return tree;
 }

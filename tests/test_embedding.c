@@ -36,12 +36,12 @@ static void a_tree_of_middling_size_leaves_address_space(void **state) {
     uint64_t before = address_space_bytes();
     for (unsigned i = 0; i < TREES; i++) {
         trees[i] = test_create(2 + i % 4, 32);
-        expect_ok(rotor_insert_many(trees[i], NULL, leaves, LEAVES), "tree %u", i);
+        expect_ok(rotor_insert_many(trees[i], NULL, NULL, leaves, LEAVES), "tree %u", i);
     }
     uint64_t each = (address_space_bytes() - before) / TREES;
     assert_in_range(each, 1, UINT64_C(4) << 30);
     for (unsigned i = 0; i < TREES; i++) {
-        rotor_close(trees[i]);
+        rotor_close(trees[i], NULL);
     }
     assert_true(address_space_bytes() < before + (UINT64_C(1) << 30));
     free(leaves);
@@ -59,7 +59,7 @@ static void many_small_trees(void **state) {
     for (size_t i = 0; i < count; i++) {
         rotor_hash root;
         trees[i] = test_create(4, 32);
-        expect_ok(rotor_insert_many(trees[i], &root, leaves, LEAVES), "tree %zu", i);
+        expect_ok(rotor_insert_many(trees[i], &root, NULL, leaves, LEAVES), "tree %zu", i);
         first = i == 0 ? root : first;
         assert_memory_equal(&root, &first, sizeof root);
     }
@@ -67,7 +67,7 @@ static void many_small_trees(void **state) {
     print_message("%zu trees: %zu mappings before, %zu after\n", count, before, after);
     assert_true(after < before + count / 4);
     for (size_t i = 0; i < count; i++) {
-        rotor_close(trees[i]);
+        rotor_close(trees[i], NULL);
     }
     free(trees);
     free(leaves);
@@ -125,7 +125,7 @@ static void worker_threads_take_no_signals_and_end_with_the_tree(void **state) {
     sigset_t mask_before;
     sigset_t mask_after;
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mask_before), 0);
-    expect_ok(rotor_insert_many(tree, NULL, leaves, LEAVES), "a batch for all threads");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, LEAVES), "a batch for all threads");
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mask_after), 0);
     for (int signal_number = 1; signal_number < NSIG; signal_number++) {
         assert_int_equal(sigismember(&mask_before, signal_number), sigismember(&mask_after, signal_number));
@@ -133,7 +133,7 @@ static void worker_threads_take_no_signals_and_end_with_the_tree(void **state) {
     blocking = 0;
     assert_int_equal(other_threads(count_if_it_blocks_signals), before + THREADS - 1);
     assert_true(blocking >= THREADS - 1);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     assert_int_equal(other_threads(NULL), before);
     free(leaves);
 }

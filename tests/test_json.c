@@ -35,7 +35,7 @@ static rotor_tree *tree_of(uint32_t arity, size_t size) {
     rotor_tree *tree = NULL;
     rotor_options_init(&options, arity, 32);
     options.threads = 1;
-    assert_int_equal(rotor_create(&tree, &options, NULL), ROTOR_OK);
+    assert_int_equal(rotor_open(&tree, NULL, &options, NULL), ROTOR_OK);
     rotor_hash *leaves = calloc(size, sizeof *leaves);
     assert_non_null(leaves);
     for (size_t i = 0; i < size; i++) {
@@ -43,7 +43,7 @@ static rotor_tree *tree_of(uint32_t arity, size_t size) {
             leaves[i].bytes[k] = (uint8_t)((uint64_t)i >> (8 * k));
         }
     }
-    assert_int_equal(rotor_insert_many(tree, NULL, leaves, size), ROTOR_OK);
+    assert_int_equal(rotor_insert_many(tree, NULL, NULL, leaves, size), ROTOR_OK);
     free(leaves);
     return tree;
 }
@@ -93,7 +93,7 @@ static void exact_text(void **state) {
     rotor_json_free(NULL);
     rotor_inclusion_proof_free(&inclusion);
     rotor_consistency_proof_free(&consistency);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 static void round_trips(void **state) {
@@ -130,7 +130,7 @@ static void round_trips(void **state) {
                 rotor_inclusion_proof_free(&proof);
                 rotor_consistency_proof_free(&grown);
             }
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
     rotor_inclusion_proof_free(&copy);

@@ -18,14 +18,14 @@ static void refused(const rotor_options *options, rotor_status wanted, const cha
     rotor_tree *tree = marker;
     rotor_error error;
     memset(&error, 0x5a, sizeof error);
-    expect_status(rotor_create(&tree, options, &error), wanted, "expected: %s", names);
+    expect_status(rotor_open(&tree, NULL, options, &error), wanted, "expected: %s", names);
     assert_ptr_equal(tree, marker);
     assert_int_equal(error.status, wanted);
     size_t length = strnlen(error.message, sizeof error.message);
     assert_true(length > 5 && length < sizeof error.message);
     expect(strstr(error.message, names) != NULL, "'%s' does not name %s", error.message, names);
     /* Without an error to fill. */
-    expect_status(rotor_create(&tree, options, NULL), wanted, "%s", names);
+    expect_status(rotor_open(&tree, NULL, options, NULL), wanted, "%s", names);
     assert_ptr_equal(tree, marker);
 }
 
@@ -34,7 +34,7 @@ static void created(const rotor_options *options, const char *what) {
     rotor_error error;
     memset(&error, 0x5a, sizeof error);
     rotor_error before = error;
-    rotor_status status = rotor_create(&tree, options, &error);
+    rotor_status status = rotor_open(&tree, NULL, options, &error);
     if (status != ROTOR_OK) {
         error.message[sizeof error.message - 1] = '\0';
         fail_msg("%s: %s: %s", what, rotor_status_name(status), error.message);
@@ -42,11 +42,11 @@ static void created(const rotor_options *options, const char *what) {
     assert_memory_equal(&error, &before, sizeof error);
     rotor_hash leaf = test_golden_leaf(7);
     rotor_hash root;
-    expect_ok(rotor_insert(tree, &root, &leaf), "%s", what);
+    expect_ok(rotor_insert(tree, &root, NULL, &leaf), "%s", what);
     assert_memory_equal(&root, &leaf, sizeof root);
     assert_int_equal(rotor_arity(tree), options->arity);
     assert_int_equal(rotor_max_depth(tree), options->max_depth);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 /* ---------------------------------------------------------------- ranges */
@@ -90,15 +90,15 @@ static void null_pointers(void **state) {
     rotor_options_init(&options, 4, 20);
     rotor_tree *tree = NULL;
     rotor_error error;
-    expect_status(rotor_create(NULL, &options, &error), ROTOR_MISUSE, "no output");
+    expect_status(rotor_open(NULL, NULL, &options, &error), ROTOR_MISUSE, "no output");
     assert_int_equal(error.status, ROTOR_MISUSE);
-    expect_status(rotor_create(&tree, NULL, &error), ROTOR_MISUSE, "no options");
+    expect_status(rotor_open(&tree, NULL, NULL, &error), ROTOR_MISUSE, "no options");
     assert_int_equal(error.status, ROTOR_MISUSE);
-    expect_status(rotor_create(NULL, &options, NULL), ROTOR_MISUSE, "no output");
-    expect_status(rotor_create(&tree, NULL, NULL), ROTOR_MISUSE, "no options");
+    expect_status(rotor_open(NULL, NULL, &options, NULL), ROTOR_MISUSE, "no output");
+    expect_status(rotor_open(&tree, NULL, NULL, NULL), ROTOR_MISUSE, "no options");
     assert_null(tree);
-    expect_ok(rotor_create(&tree, &options, NULL), "no error is needed");
-    rotor_close(tree);
+    expect_ok(rotor_open(&tree, NULL, &options, NULL), "no error is needed");
+    rotor_close(tree, NULL);
 }
 
 static void extreme_numbers_are_allowed(void **state) {
@@ -169,17 +169,17 @@ static void a_kernel_by_name(void **state) {
         options.kernel = hasher->kernel;
         rotor_tree *tree = test_create_with(&options);
         assert_string_equal(rotor_kernel(tree), hasher->kernel);
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         options.kernel = NULL;
         assert_int_equal(setenv(KERNEL_VARIABLE, hasher->kernel, 1), 0);
         tree = test_create_with(&options);
         assert_string_equal(rotor_kernel(tree), hasher->kernel);
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         /* The option goes before the variable. */
         options.kernel = "portable";
         tree = test_create_with(&options);
         assert_string_equal(rotor_kernel(tree), "portable");
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     assert_true(kernels >= 1);
     assert_int_equal(unsetenv(KERNEL_VARIABLE), 0);
@@ -189,7 +189,7 @@ static void a_kernel_by_name(void **state) {
     const rotor_hasher *best = NULL;
     expect_ok(rotor_hasher_find(&best, ROTOR_HASH_BLAKE3, NULL), "the best kernel");
     assert_string_equal(rotor_kernel(tree), best->kernel);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 static void a_kernel_that_is_not_there(void **state) {
@@ -224,11 +224,11 @@ static void the_environment_matters_at_creation_only(void **state) {
     rotor_tree *tree = test_create(4, 20);
     assert_int_equal(setenv(THRESHOLD_VARIABLE, "garbage", 1), 0);
     assert_int_equal(setenv(KERNEL_VARIABLE, "garbage", 1), 0);
-    expect_ok(rotor_insert_many(tree, NULL, leaves, 5000), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 5000), "insert");
     test_expect_leaves(tree, leaves, 5000, "variables changed");
     assert_string_equal(rotor_kernel(tree), "portable");
     expect_ok(rotor_set_parallel(tree, 11, 0), "a threshold in the call needs no variable");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -262,13 +262,13 @@ static size_t threads_started(const rotor_options *options, const rotor_hash *le
     size_t before = thread_count();
     rotor_tree *tree = test_create_with(options);
     assert_int_equal(thread_count(), before);
-    expect_ok(rotor_insert_many(tree, NULL, leaves, count), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, count), "insert");
     rotor_hash root;
     expect_ok(rotor_root(tree, &root), "root");
     rotor_hash expected = test_root_of(options->arity, leaves, count, test_portable());
     expect(test_same_hash(&root, &expected), "%u threads", options->threads);
     size_t started = thread_count() - before;
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     expect(thread_count_falls_to(before), "threads are left after the tree was closed");
     return started;
 }
@@ -323,16 +323,16 @@ static void the_threshold_can_be_changed(void **state) {
     options.parallel_threshold = UINT64_MAX;
     size_t before = thread_count();
     rotor_tree *tree = test_create_with(&options);
-    expect_ok(rotor_insert_many(tree, NULL, leaves, LEAVES), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, LEAVES), "insert");
     assert_int_equal(thread_count(), before);
     expect_ok(rotor_set_parallel(tree, 1, 0), "change");
-    expect_ok(rotor_insert_many(tree, NULL, leaves + LEAVES, LEAVES), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + LEAVES, LEAVES), "insert");
     rotor_hash root;
     expect_ok(rotor_root(tree, &root), "root");
     assert_int_equal(thread_count(), before + 3);
     rotor_hash expected = test_root_of(4, leaves, 2 * LEAVES, test_portable());
     expect(test_same_hash(&root, &expected), "after a change");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     expect(thread_count_falls_to(before), "threads are left after the tree was closed");
     free(leaves);
 }
@@ -352,11 +352,11 @@ static void extreme_numbers_in_a_large_batch(void **state) {
         options.task_nodes = numbers[i];
         rotor_tree *tree = test_create_with(&options);
         rotor_hash root;
-        expect_ok(rotor_insert_many(tree, &root, leaves, count), "tasks of %" PRIu64, numbers[i]);
+        expect_ok(rotor_insert_many(tree, &root, NULL, leaves, count), "tasks of %" PRIu64, numbers[i]);
         expect_ok(rotor_set_parallel(tree, 2, numbers[i]), "tasks of %" PRIu64, numbers[i]);
-        expect_ok(rotor_insert_many(tree, &root, leaves + count, count), "tasks of %" PRIu64, numbers[i]);
+        expect_ok(rotor_insert_many(tree, &root, NULL, leaves + count, count), "tasks of %" PRIu64, numbers[i]);
         expect(test_same_hash(&root, &expected), "tasks of %" PRIu64, numbers[i]);
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(leaves);
 }
@@ -372,10 +372,10 @@ static void many_more_threads_than_processors(void **state) {
     options.task_nodes = 1;
     rotor_tree *tree = test_create_with(&options);
     rotor_hash root;
-    expect_ok(rotor_insert_many(tree, &root, leaves, count), "insert");
+    expect_ok(rotor_insert_many(tree, &root, NULL, leaves, count), "insert");
     rotor_hash expected = test_root_of(2, leaves, count, test_portable());
     expect(test_same_hash(&root, &expected), "64 threads");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 

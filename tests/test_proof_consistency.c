@@ -218,8 +218,8 @@ static void rewritten_history_has_no_proof(void **state) {
             leaves[changed].bytes[31] ^= 1;
             grown other;
             grow(&other, SEED, arity, 1);
-            expect_ok(rotor_truncate(other.tree, 0), "empty");
-            expect_ok(rotor_insert_many(other.tree, NULL, leaves, 30), "insert");
+            expect_ok(rotor_truncate(other.tree, NULL, 0), "empty");
+            expect_ok(rotor_insert_many(other.tree, NULL, NULL, leaves, 30), "insert");
             expect_ok(rotor_snapshot_take(other.tree, &other.snapshot), "snapshot");
             rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
             expect_ok(rotor_consistency_prove(&other.snapshot, &proof, 20), "its own history is consistent");
@@ -307,7 +307,7 @@ static void stale_snapshots_make_no_proofs(void **state) {
     grow(&g, SEED, 3, 30);
     rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
     expect_ok(rotor_consistency_prove(&g.snapshot, &proof, 5), "before");
-    expect_ok(rotor_truncate(g.tree, 29), "truncate");
+    expect_ok(rotor_truncate(g.tree, NULL, 29), "truncate");
     expect_status(rotor_consistency_prove(&g.snapshot, &proof, 5), ROTOR_STALE, "a stale snapshot");
     expect_status(rotor_consistency_verify_self(&proof), ROTOR_INVALID_PROOF, "a failed call left a proof");
     expect_status(rotor_consistency_prove(&g.snapshot, &proof, 30), ROTOR_STALE,

@@ -20,7 +20,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     golden_trees *trees = *state;
     for (uint32_t arity = 0; arity <= ROTOR_MAX_ARITY; arity++) {
-        rotor_close(trees->of_arity[arity]);
+        rotor_close(trees->of_arity[arity], NULL);
     }
     free(trees->leaves);
     free(trees);
@@ -31,7 +31,7 @@ static int tear_down(void **state) {
 static rotor_snapshot golden_at(golden_trees *trees, uint32_t arity, uint64_t size) {
     if (trees->of_arity[arity] == NULL) {
         trees->of_arity[arity] = test_create(arity, ROTOR_MAX_DEPTH);
-        expect_ok(rotor_insert_many(trees->of_arity[arity], NULL, trees->leaves, MOST_LEAVES), "arity %u", arity);
+        expect_ok(rotor_insert_many(trees->of_arity[arity], NULL, NULL, trees->leaves, MOST_LEAVES), "arity %u", arity);
     }
     rotor_snapshot snapshot;
     expect_ok(rotor_snapshot_take(trees->of_arity[arity], &snapshot), "arity %u", arity);

@@ -52,7 +52,7 @@ static void every_size_while_growing(void **state) {
             }
             rotor_hash leaf = test_random_leaf(SEED, size);
             model_tree_append(&g.model, &leaf);
-            expect_ok(rotor_insert(g.tree, NULL, &leaf), "size %" PRIu64, size);
+            expect_ok(rotor_insert(g.tree, NULL, NULL, &leaf), "size %" PRIu64, size);
             expect_ok(rotor_snapshot_take(g.tree, &g.snapshot), "size %" PRIu64, size);
         }
         drop(&g);
@@ -364,7 +364,7 @@ static void stale_snapshots_make_no_proofs(void **state) {
     expect_ok(rotor_snapshot_at(&g.snapshot, &at20, 20), "at 20");
     expect_ok(rotor_inclusion_prove(&g.snapshot, &proof, 5), "before");
     const rotor_tree_head trusted = proof.head;
-    expect_ok(rotor_truncate(g.tree, 20), "truncate");
+    expect_ok(rotor_truncate(g.tree, NULL, 20), "truncate");
     expect_status(rotor_inclusion_prove(&g.snapshot, &proof, 5), ROTOR_STALE, "leaf 5 of a stale snapshot");
     expect(rotor_inclusion_verify(&proof, &trusted, NULL) == ROTOR_INVALID_PROOF &&
                rotor_inclusion_verify_self(&proof) == ROTOR_INVALID_PROOF,
@@ -385,7 +385,7 @@ static void plain_leaves(void **state) {
     for (uint64_t size = 1; size <= 21; size++) {
         rotor_snapshot snapshot;
         rotor_tree_head head;
-        expect_ok(rotor_insert(tree, NULL, &zero), "insert");
+        expect_ok(rotor_insert(tree, NULL, NULL, &zero), "insert");
         expect_ok(rotor_snapshot_take(tree, &snapshot), "snapshot");
         expect_ok(rotor_snapshot_head(&snapshot, &head), "head");
         for (uint64_t index = 0; index < size; index++) {
@@ -394,7 +394,7 @@ static void plain_leaves(void **state) {
         }
     }
     rotor_inclusion_proof_free(&proof);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 int main(void) {

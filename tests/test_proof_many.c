@@ -17,7 +17,7 @@ static void set_up(batch *b, uint32_t arity, uint64_t size, size_t count, bool r
     rotor_hash *leaves = test_random_leaves(SEED, (size_t)size);
     test_random choice = {SEED + size};
     b->tree = test_create(arity, ROTOR_MAX_DEPTH);
-    expect_ok(rotor_insert_many(b->tree, NULL, leaves, (size_t)size), "arity %u", arity);
+    expect_ok(rotor_insert_many(b->tree, NULL, NULL, leaves, (size_t)size), "arity %u", arity);
     expect_ok(rotor_snapshot_take(b->tree, &b->snapshot), "arity %u", arity);
     expect_ok(rotor_snapshot_head(&b->snapshot, &b->head), "arity %u", arity);
     b->proofs = test_alloc(count, sizeof *b->proofs);
@@ -37,7 +37,7 @@ static void tear_down(batch *b) {
     }
     free(b->proofs);
     free(b->results);
-    rotor_close(b->tree);
+    rotor_close(b->tree, NULL);
 }
 
 static void expect_same_as_one_by_one(batch *b, const char *what) {

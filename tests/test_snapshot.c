@@ -56,7 +56,7 @@ static void survive_later_inserts_unchanged(void **state) {
             uint64_t count = 1 + test_below(&random, now < 150 ? 3 : size / 20);
             count = count < size - now ? count : size - now;
             rotor_hash root;
-            expect_ok(rotor_insert_many(tree, test_below(&random, 2) != 0 ? &root : NULL, leaves + now, count),
+            expect_ok(rotor_insert_many(tree, test_below(&random, 2) != 0 ? &root : NULL, NULL, leaves + now, count),
                       "insert");
             now += count;
             if (taken < SNAPSHOTS) {
@@ -68,7 +68,7 @@ static void survive_later_inserts_unchanged(void **state) {
         for (size_t s = 0; s < taken; s++) {
             expect_snapshot_of(&snapshots[s], arities[a], leaves, snapshots[s].size, "after more inserts");
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(snapshots);
     free(leaves);
@@ -100,14 +100,14 @@ static void a_snapshot_of_the_empty_tree(void **state) {
         expect(status == ROTOR_EMPTY_TREE || status == ROTOR_OUT_OF_RANGE, "%s", rotor_status_name(status));
         /* No truncation can be below it. */
         if (round == 0) {
-            expect_ok(rotor_insert_many(tree, NULL, leaves, 100), "insert");
+            expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 100), "insert");
         } else {
-            expect_ok(rotor_truncate(tree, 0), "truncate");
+            expect_ok(rotor_truncate(tree, NULL, 0), "truncate");
         }
     }
     rotor_inclusion_proof_free(&inclusion);
     rotor_consistency_proof_free(&consistency);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -126,20 +126,20 @@ static void stale_when_cut_and_only_then(void **state) {
             for (uint64_t size = 0; size <= SIZE; size++) {
                 expect_ok(rotor_snapshot_take(tree, &snapshots[size]), "take");
                 if (size < SIZE) {
-                    expect_ok(rotor_insert(tree, NULL, &leaves[size]), "insert");
+                    expect_ok(rotor_insert(tree, NULL, NULL, &leaves[size]), "insert");
                 }
             }
-            expect_ok(rotor_truncate(tree, cut), "cut at %" PRIu64, cut);
+            expect_ok(rotor_truncate(tree, NULL, cut), "cut at %" PRIu64, cut);
             /* Right after the cut; grown, but not as far; grown past; grown past, with the same leaves as before. */
             for (int stage = 0; stage < 4; stage++) {
                 if (stage == 1 && cut < SIZE) {
-                    expect_ok(rotor_insert_many(tree, NULL, others, (SIZE - cut + 1) / 2), "grow");
+                    expect_ok(rotor_insert_many(tree, NULL, NULL, others, (SIZE - cut + 1) / 2), "grow");
                 } else if (stage == 2) {
-                    expect_ok(rotor_insert_many(tree, NULL, others + SIZE, SIZE), "grow");
+                    expect_ok(rotor_insert_many(tree, NULL, NULL, others + SIZE, SIZE), "grow");
                 } else if (stage == 3) {
-                    expect_ok(rotor_truncate(tree, cut), "cut again at %" PRIu64, cut);
+                    expect_ok(rotor_truncate(tree, NULL, cut), "cut again at %" PRIu64, cut);
                     if (cut < SIZE) {
-                        expect_ok(rotor_insert_many(tree, NULL, leaves + cut, SIZE - cut), "grow");
+                        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + cut, SIZE - cut), "grow");
                     }
                 }
                 for (uint64_t size = 0; size <= SIZE; size++) {
@@ -150,7 +150,7 @@ static void stale_when_cut_and_only_then(void **state) {
                     }
                 }
             }
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
     free(leaves);
@@ -163,26 +163,26 @@ static void the_past_of_a_snapshot_lives_as_long_as_its_own_leaves(void **state)
     rotor_tree *tree = test_create(3, MAX_DEPTH);
     rotor_snapshot snapshot;
     rotor_snapshot past;
-    expect_ok(rotor_insert_many(tree, NULL, leaves, 1000), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 1000), "insert");
     expect_ok(rotor_snapshot_take(tree, &snapshot), "take");
     expect_ok(rotor_snapshot_at(&snapshot, &past, 500), "past");
-    expect_ok(rotor_truncate(tree, 600), "truncate");
+    expect_ok(rotor_truncate(tree, NULL, 600), "truncate");
     expect_stale(&snapshot, "cut");
     expect_snapshot_of(&past, 3, leaves, 500, "not cut");
-    expect_ok(rotor_insert_many(tree, NULL, leaves, 900), "insert others");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 900), "insert others");
     expect_stale(&snapshot, "cut");
     expect_snapshot_of(&past, 3, leaves, 500, "not cut");
     rotor_snapshot older;
     expect_ok(rotor_snapshot_at(&past, &older, 400), "the past of a past");
-    expect_ok(rotor_truncate(tree, 450), "truncate");
+    expect_ok(rotor_truncate(tree, NULL, 450), "truncate");
     expect_stale(&past, "cut");
     expect_snapshot_of(&older, 3, leaves, 400, "not cut");
     /* Taken after the cuts, of sizes above them. */
-    expect_ok(rotor_insert_many(tree, NULL, leaves + 450, 550), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + 450, 550), "insert");
     expect_ok(rotor_snapshot_take(tree, &snapshot), "take");
     expect_ok(rotor_snapshot_at(&snapshot, &past, 777), "past");
     expect_snapshot_of(&past, 3, leaves, 777, "after cuts");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -291,12 +291,12 @@ static uint64_t truncate_often(next_cut *next, uint64_t seed, uint64_t rounds) {
             leaves[size + i] = test_random_leaf(seed, fresh++);
         }
         if (count > 0) {
-            expect_ok(rotor_insert_many(tree, NULL, leaves + size, count), "seed %" PRIu64, seed);
+            expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + size, count), "seed %" PRIu64, seed);
             size += count;
         }
         watch(tree, &all[round], leaves, size, truncations);
         uint64_t to = next(&random, round, size);
-        expect_ok(rotor_truncate(tree, to), "seed %" PRIu64 ": to %" PRIu64, seed, to);
+        expect_ok(rotor_truncate(tree, NULL, to), "seed %" PRIu64 ": to %" PRIu64, seed, to);
         truncations++;
         size = to;
         for (uint64_t w = 0; w <= round; w++) {
@@ -316,7 +316,7 @@ static uint64_t truncate_often(next_cut *next, uint64_t seed, uint64_t rounds) {
     if (size < MOST) {
         test_expect_leaves(tree, leaves, size, "after many truncations");
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(all);
     free(leaves);
     return cut_count;
@@ -342,20 +342,20 @@ static void growing_truncations_cut_nothing_below(void **state) {
     rotor_hash *leaves = test_random_leaves(160, 2000);
     rotor_tree *tree = test_create(2, MAX_DEPTH);
     rotor_snapshot kept[OUTLIVED];
-    expect_ok(rotor_insert_many(tree, NULL, leaves, 1000), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 1000), "insert");
     for (uint64_t round = 0; round < OUTLIVED; round++) {
         /* Of 100 + 3 * round leaves, which no later truncation cuts. */
         rotor_snapshot now;
         expect_ok(rotor_snapshot_take(tree, &now), "take");
         expect_ok(rotor_snapshot_at(&now, &kept[round], 100 + 3 * round), "past");
-        expect_ok(rotor_truncate(tree, 101 + 3 * round), "truncate");
-        expect_ok(rotor_insert_many(tree, NULL, leaves + 101 + 3 * round, 1000 - 101 - 3 * round), "insert");
+        expect_ok(rotor_truncate(tree, NULL, 101 + 3 * round), "truncate");
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + 101 + 3 * round, 1000 - 101 - 3 * round), "insert");
     }
     for (uint64_t round = 0; round < OUTLIVED; round++) {
         expect_ok(rotor_snapshot_check(&kept[round]), "taken before truncation %" PRIu64, round);
         expect_snapshot_of(&kept[round], 2, leaves, 100 + 3 * round, "not cut");
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -365,15 +365,15 @@ static void truncation_to_the_present_size_cuts_nothing(void **state) {
     rotor_hash *leaves = test_random_leaves(161, 3000);
     rotor_tree *tree = test_create(5, MAX_DEPTH);
     rotor_snapshot snapshot;
-    expect_ok(rotor_insert_many(tree, NULL, leaves, 100), "insert");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 100), "insert");
     expect_ok(rotor_snapshot_take(tree, &snapshot), "take");
     for (uint64_t i = 0; i < 500; i++) {
-        expect_ok(rotor_truncate(tree, 100 + i), "truncate");
+        expect_ok(rotor_truncate(tree, NULL, 100 + i), "truncate");
         expect_ok(rotor_snapshot_check(&snapshot), "truncation %" PRIu64, i);
-        expect_ok(rotor_insert(tree, NULL, &leaves[100 + i]), "insert");
+        expect_ok(rotor_insert(tree, NULL, NULL, &leaves[100 + i]), "insert");
     }
     expect_snapshot_of(&snapshot, 5, leaves, 100, "not cut");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -398,12 +398,12 @@ static void take_latest_shows_a_state_that_was(void **state) {
                 leaves[size + i] = test_random_leaf(170, fresh++);
             }
             bool with_root = kind == 2;
-            expect_ok(rotor_insert_many(tree, with_root ? &root : NULL, leaves + size, count), "insert");
+            expect_ok(rotor_insert_many(tree, with_root ? &root : NULL, NULL, leaves + size, count), "insert");
             size += count;
             known = with_root ? size : known;
         } else if (kind == 3) {
             size = test_below(&random, 8) == 0 ? test_below(&random, size + 1) : size - (size > 9 ? round % 10 : 0);
-            expect_ok(rotor_truncate(tree, size), "truncate");
+            expect_ok(rotor_truncate(tree, NULL, size), "truncate");
             known = known < size ? known : size;
         } else if (kind == 4 && size > 0) {
             expect_ok(rotor_root(tree, &root), "root");
@@ -427,7 +427,7 @@ static void take_latest_shows_a_state_that_was(void **state) {
             expect_ok(rotor_snapshot_check(&snapshot), "latest is never stale at once");
         }
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(leaves);
 }
 
@@ -445,7 +445,7 @@ static void any_part_of_any_level(void **state) {
         test_levels_build(&levels, arities[a], leaves, size, NULL);
         rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
         rotor_snapshot snapshot;
-        expect_ok(rotor_insert_many(tree, NULL, leaves, size), "insert");
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, size), "insert");
         expect_ok(rotor_snapshot_take(tree, &snapshot), "take");
         for (unsigned i = 0; i < 600; i++) {
             uint32_t level = (uint32_t)test_below(&random, levels.depth + 1);
@@ -459,7 +459,7 @@ static void any_part_of_any_level(void **state) {
                    "arity %u: %" PRIu64 " nodes from (%u, %" PRIu64 ")", arities[a], count, level, first);
             expect(test_same_hash(&nodes[0], &guard) && test_same_hash(&nodes[count + 1], &guard), "written outside");
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         test_levels_free(&levels);
     }
     free(nodes);

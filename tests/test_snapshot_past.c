@@ -37,10 +37,10 @@ static void every_past_of_every_small_size(void **state) {
                 test_expect_snapshot(&past, &all[k], "past");
             }
             if (size < most) {
-                expect_ok(rotor_insert(tree, NULL, &leaves[size]), "size %" PRIu64, size);
+                expect_ok(rotor_insert(tree, NULL, NULL, &leaves[size]), "size %" PRIu64, size);
             }
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         free_oracles(all, most);
     }
     free(leaves);
@@ -56,7 +56,7 @@ static void every_past_of_a_larger_tree(void **state) {
         rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
         rotor_snapshot whole;
         rotor_snapshot walker;
-        expect_ok(rotor_insert_many(tree, NULL, leaves, size), "insert");
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, size), "insert");
         expect_ok(rotor_snapshot_take(tree, &whole), "take");
         walker = whole;
         for (uint64_t k = size + 1; k-- > 0;) {
@@ -68,7 +68,7 @@ static void every_past_of_a_larger_tree(void **state) {
             expect_status(rotor_snapshot_at(&walker, &past, k + 1), ROTOR_OUT_OF_RANGE, "forward of %" PRIu64, k);
         }
         test_expect_snapshot(&whole, &all[size], "unchanged");
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         free_oracles(all, size);
     }
     free(leaves);
@@ -85,21 +85,21 @@ static void truncation_makes_the_past_the_present(void **state) {
         for (uint64_t k = 0; k <= size; k++) {
             uint64_t here = rotor_size(tree);
             if (here < size) {
-                expect_ok(rotor_insert_many(tree, NULL, leaves + here, size - here), "fill");
+                expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + here, size - here), "fill");
             }
             if (k % 3 == 0) {
                 rotor_hash root;
                 expect_ok(rotor_root(tree, &root), "root");
             }
-            expect_ok(rotor_truncate(tree, k), "to %" PRIu64, k);
+            expect_ok(rotor_truncate(tree, NULL, k), "to %" PRIu64, k);
             test_expect_tree(tree, &all[k], "truncated");
             if (k < size) {
                 rotor_hash root;
-                expect_ok(rotor_insert(tree, k % 2 != 0 ? &root : NULL, &leaves[k]), "one more");
+                expect_ok(rotor_insert(tree, k % 2 != 0 ? &root : NULL, NULL, &leaves[k]), "one more");
                 test_expect_tree(tree, &all[k + 1], "truncated, and one more");
             }
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         free_oracles(all, size);
     }
     free(leaves);
@@ -112,7 +112,7 @@ static void pasts_round_the_ends_of_groups_in_a_large_tree(void **state) {
     for (size_t a = 0; a < ARITIES; a++) {
         rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
         rotor_snapshot whole;
-        expect_ok(rotor_insert_many(tree, NULL, leaves, size), "insert");
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, size), "insert");
         expect_ok(rotor_snapshot_take(tree, &whole), "take");
         for (uint64_t power = arities[a]; power <= size; power *= arities[a]) {
             for (uint64_t times = 1; times < arities[a] && times <= 3; times++) {
@@ -134,7 +134,7 @@ static void pasts_round_the_ends_of_groups_in_a_large_tree(void **state) {
                 }
             }
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(leaves);
 }

@@ -48,28 +48,28 @@ static void intrude(void) {
     switch (intrusion.kind) {
     case GROWTH:
         /* Twice with a root: the published state is written twice, over the one that is being read. */
-        intrusion.failed += rotor_insert_many(tree, &root, others, 300) != ROTOR_OK;
-        intrusion.failed += rotor_insert(tree, &root, &others[300]) != ROTOR_OK;
-        intrusion.failed += rotor_insert(tree, &root, &others[301]) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, others, 300) != ROTOR_OK;
+        intrusion.failed += rotor_insert(tree, &root, NULL, &others[300]) != ROTOR_OK;
+        intrusion.failed += rotor_insert(tree, &root, NULL, &others[301]) != ROTOR_OK;
         break;
     case CUT_ABOVE:
-        intrusion.failed += rotor_insert_many(tree, &root, others, 100) != ROTOR_OK;
-        intrusion.failed += rotor_truncate(tree, SIZE + 50) != ROTOR_OK;
-        intrusion.failed += rotor_insert_many(tree, &root, others + 500, 100) != ROTOR_OK;
-        intrusion.failed += rotor_truncate(tree, SIZE) != ROTOR_OK;
-        intrusion.failed += rotor_insert_many(tree, &root, others + 300, 10) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, others, 100) != ROTOR_OK;
+        intrusion.failed += rotor_truncate(tree, NULL, SIZE + 50) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, others + 500, 100) != ROTOR_OK;
+        intrusion.failed += rotor_truncate(tree, NULL, SIZE) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, others + 300, 10) != ROTOR_OK;
         break;
     case CUT_BELOW:
-        intrusion.failed += rotor_truncate(tree, CUT) != ROTOR_OK;
+        intrusion.failed += rotor_truncate(tree, NULL, CUT) != ROTOR_OK;
         break;
     case CUT_AND_GROWN:
-        intrusion.failed += rotor_truncate(tree, CUT) != ROTOR_OK;
-        intrusion.failed += rotor_insert_many(tree, &root, others, SIZE) != ROTOR_OK;
-        intrusion.failed += rotor_insert(tree, &root, &others[SIZE]) != ROTOR_OK;
+        intrusion.failed += rotor_truncate(tree, NULL, CUT) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, others, SIZE) != ROTOR_OK;
+        intrusion.failed += rotor_insert(tree, &root, NULL, &others[SIZE]) != ROTOR_OK;
         break;
     case CUT_AND_GROWN_SAME:
-        intrusion.failed += rotor_truncate(tree, CUT) != ROTOR_OK;
-        intrusion.failed += rotor_insert_many(tree, &root, intrusion.leaves + CUT, SIZE - CUT) != ROTOR_OK;
+        intrusion.failed += rotor_truncate(tree, NULL, CUT) != ROTOR_OK;
+        intrusion.failed += rotor_insert_many(tree, &root, NULL, intrusion.leaves + CUT, SIZE - CUT) != ROTOR_OK;
         break;
     default:
         break;
@@ -143,7 +143,7 @@ static rotor_tree *new_tree(uint32_t arity, const rotor_hash *leaves) {
     rotor_tree *tree = test_create_with(&options);
     rotor_hash root;
     expect_ok(rotor_reserve(tree, SIZE + SPARE), "reserve");
-    expect_ok(rotor_insert_many(tree, &root, leaves, SIZE), "insert");
+    expect_ok(rotor_insert_many(tree, &root, NULL, leaves, SIZE), "insert");
     return tree;
 }
 
@@ -181,7 +181,7 @@ static void nodes(void **state) {
                     expect(memcmp(output, levels.node[level] + first, 100 * sizeof *output) == 0,
                            "%s: arity %u level %u", change_names[kind], arities[a], level);
                 }
-                rotor_close(tree);
+                rotor_close(tree, NULL);
             }
         }
         test_levels_free(&levels);
@@ -220,7 +220,7 @@ static void inclusion_proofs(void **state) {
                     expect(rotor_inclusion_verify_self(&proof) != ROTOR_OK, "%s: a proof all the same",
                            change_names[kind]);
                 }
-                rotor_close(tree);
+                rotor_close(tree, NULL);
             }
         }
     }
@@ -259,7 +259,7 @@ static void consistency_proofs(void **state) {
                     expect(rotor_consistency_verify_self(&proof) != ROTOR_OK, "%s: a proof all the same",
                            change_names[kind]);
                 }
-                rotor_close(tree);
+                rotor_close(tree, NULL);
             }
         }
     }
@@ -295,7 +295,7 @@ static void taking_a_snapshot(void **state) {
                 test_expect_snapshot(&snapshot, &levels, change_names[kind]);
                 test_levels_free(&levels);
                 free(held);
-                rotor_close(tree);
+                rotor_close(tree, NULL);
             }
         }
     }
@@ -351,7 +351,7 @@ static void the_past(void **state) {
                 }
                 /* Most sizes have an unfinished group that has to be hashed. */
                 expect(intrusion.happened == 1 || size % arities[a] <= 1, "past %" PRIu64 " hashed nothing", size);
-                rotor_close(tree);
+                rotor_close(tree, NULL);
             }
         }
     }

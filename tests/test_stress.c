@@ -306,8 +306,8 @@ static void grow(writer *w, uint64_t count) {
     }
     w->serial++;
     rotor_hash *output = test_below(&w->random, 2) != 0 ? &root : NULL;
-    rotor_status status = count == 1 ? rotor_insert(w->arena->tree, output, &w->leaves[w->size])
-                                     : rotor_insert_many(w->arena->tree, output, w->leaves + w->size, count);
+    rotor_status status = count == 1 ? rotor_insert(w->arena->tree, output, NULL, &w->leaves[w->size])
+                                     : rotor_insert_many(w->arena->tree, output, NULL, w->leaves + w->size, count);
     if (status != ROTOR_OK) {
         report(w->arena, "inserting: %s", rotor_status_name(status));
     }
@@ -328,7 +328,7 @@ static void cut(writer *w) {
     default:
         size = w->size - test_below(&w->random, w->size < 60 ? w->size + 1 : 60);
     }
-    rotor_status status = rotor_truncate(w->arena->tree, size);
+    rotor_status status = rotor_truncate(w->arena->tree, NULL, size);
     if (status != ROTOR_OK) {
         report(w->arena, "truncating: %s", rotor_status_name(status));
     }
@@ -373,7 +373,7 @@ static void init_arena(arena *a, uint32_t arity, uint64_t quota) {
 }
 
 static void end_arena(arena *a) {
-    rotor_close(a->tree);
+    rotor_close(a->tree, NULL);
     assert_int_equal(pthread_mutex_destroy(&a->mutex), 0);
     if (a->failed) {
         fail_msg("arity %u: %s", a->arity, a->failure);
@@ -469,8 +469,8 @@ static void *insert_all(void *argument) {
         *call = (inserted){.writer = w->number, .first = done, .count = count};
         call->with_root = test_below(&w->random, 3) == 0;
         rotor_hash *root = call->with_root ? &call->root : NULL;
-        rotor_status status = count == 1 ? rotor_insert(w->arena->tree, root, batch)
-                                         : rotor_insert_many(w->arena->tree, root, batch, count);
+        rotor_status status = count == 1 ? rotor_insert(w->arena->tree, root, NULL, batch)
+                                         : rotor_insert_many(w->arena->tree, root, NULL, batch, count);
         if (status != ROTOR_OK) {
             report(w->arena, "writer %u: %s", w->number, rotor_status_name(status));
             break;
@@ -602,17 +602,17 @@ static void a_mixed_answer_would_be_noticed(void **state) {
         rotor_snapshot snapshot;
         for (uint64_t k = 0; k < SIZE; k++) {
             rotor_hash leaf = numbered_leaf(k, 1);
-            expect_ok(rotor_insert(tree, NULL, &leaf), "insert");
+            expect_ok(rotor_insert(tree, NULL, NULL, &leaf), "insert");
         }
         expect_ok(rotor_snapshot_take(tree, &snapshot), "take");
         for (uint64_t k = 0; k < SIZE; k++) {
             prove_without_asking(&snapshot, arities[i], &proof, siblings, k);
             expect(inclusion_is_right(&snapshot, arities[i], &proof, k, true), "before the cut: leaf %" PRIu64, k);
         }
-        expect_ok(rotor_truncate(tree, CUT), "truncate");
+        expect_ok(rotor_truncate(tree, NULL, CUT), "truncate");
         for (uint64_t k = CUT; k < SIZE; k++) {
             rotor_hash leaf = numbered_leaf(k, 2);
-            expect_ok(rotor_insert(tree, NULL, &leaf), "insert");
+            expect_ok(rotor_insert(tree, NULL, NULL, &leaf), "insert");
         }
         rotor_hash root;
         expect_ok(rotor_root(tree, &root), "root");
@@ -623,7 +623,7 @@ static void a_mixed_answer_would_be_noticed(void **state) {
         }
         expect(bad > SIZE / 2, "arity %u: only %" PRIu64 " mixed proofs were noticed", arities[i], bad);
         expect_status(rotor_snapshot_check(&snapshot), ROTOR_STALE, "the look that was left out");
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(siblings);
 }

@@ -105,11 +105,11 @@ static void one_by_one_with_and_without_roots(void **state) {
                 continue;
             }
             if (tree == NULL || rotor_arity(tree) != golden->arity) {
-                rotor_close(tree);
+                rotor_close(tree, NULL);
                 tree = test_create(golden->arity, MAX_DEPTH);
             }
             while (rotor_size(tree) < golden->size) {
-                expect_ok(rotor_insert(tree, with_root ? &root : NULL, &leaves[rotor_size(tree)]), "size %" PRIu64,
+                expect_ok(rotor_insert(tree, with_root ? &root : NULL, NULL, &leaves[rotor_size(tree)]), "size %" PRIu64,
                           rotor_size(tree));
             }
             if (with_root) {
@@ -118,7 +118,7 @@ static void one_by_one_with_and_without_roots(void **state) {
             }
             expect_golden(tree, golden, with_root ? "one by one with roots" : "one by one without roots");
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
 }
 
@@ -137,7 +137,7 @@ static void in_batches(void **state) {
             for (uint64_t size = 0; size < golden->size;) {
                 uint64_t rest = golden->size - size;
                 size_t count = rest < batches[b] ? (size_t)rest : batches[b];
-                expect_ok(rotor_insert_many(tree, with_root ? &root : NULL, leaves + size, count), "batch %zu",
+                expect_ok(rotor_insert_many(tree, with_root ? &root : NULL, NULL, leaves + size, count), "batch %zu",
                           batches[b]);
                 size += count;
             }
@@ -146,7 +146,7 @@ static void in_batches(void **state) {
                        batches[b], golden->arity, golden->size);
             }
             expect_golden(tree, golden, "in batches");
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
 }
@@ -157,9 +157,9 @@ static void as_the_past_of_a_larger_tree(void **state) {
     for (size_t g = 0; g < golden_count; g++) {
         const golden_root *golden = &goldens[g];
         if (tree == NULL || rotor_arity(tree) != golden->arity) {
-            rotor_close(tree);
+            rotor_close(tree, NULL);
             tree = test_create(golden->arity, MAX_DEPTH);
-            expect_ok(rotor_insert_many(tree, NULL, leaves, MAX_LEAVES), "arity %u", golden->arity);
+            expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, MAX_LEAVES), "arity %u", golden->arity);
         }
         rotor_snapshot snapshot;
         rotor_tree_head head;
@@ -170,7 +170,7 @@ static void as_the_past_of_a_larger_tree(void **state) {
                    test_same_hash(&head.root, &golden->root),
                "arity %u past size %" PRIu64, golden->arity, golden->size);
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 static void by_truncation_from_above(void **state) {
@@ -179,14 +179,14 @@ static void by_truncation_from_above(void **state) {
     for (size_t g = golden_count; g-- > 0;) {
         const golden_root *golden = &goldens[g];
         if (tree == NULL || rotor_arity(tree) != golden->arity) {
-            rotor_close(tree);
+            rotor_close(tree, NULL);
             tree = test_create(golden->arity, MAX_DEPTH);
-            expect_ok(rotor_insert_many(tree, NULL, leaves, MAX_LEAVES), "arity %u", golden->arity);
+            expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, MAX_LEAVES), "arity %u", golden->arity);
         }
-        expect_ok(rotor_truncate(tree, golden->size), "size %" PRIu64, golden->size);
+        expect_ok(rotor_truncate(tree, NULL, golden->size), "size %" PRIu64, golden->size);
         expect_golden(tree, golden, "by truncation");
     }
-    rotor_close(tree);
+    rotor_close(tree, NULL);
 }
 
 int main(void) {

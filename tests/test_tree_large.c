@@ -39,7 +39,7 @@ static void insert_in_random_batches(rotor_tree *tree, const rotor_hash *leaves,
         rotor_hash root;
         uint64_t count = 1 + test_below(random, test_below(random, 2) == 0 ? most : 100);
         count = count < size - done ? count : size - done;
-        expect_ok(rotor_insert_many(tree, test_below(random, 2) == 0 ? &root : NULL, leaves + done, count),
+        expect_ok(rotor_insert_many(tree, test_below(random, 2) == 0 ? &root : NULL, NULL, leaves + done, count),
                   "%" PRIu64 " leaves at %" PRIu64, count, done);
         done += count;
     }
@@ -70,7 +70,7 @@ static void any_number_of_threads_makes_the_same_tree(void **state) {
             (void)snprintf(what, sizeof what, "seed %" PRIu64 ", %u threads, threshold %" PRIu64 ", tasks %" PRIu64,
                            seed, options.threads, options.parallel_threshold, options.task_nodes);
             expect_all_nodes(tree, &levels, what);
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
         test_levels_free(&levels);
     }
@@ -87,14 +87,14 @@ static void millions_of_leaves(void **state) {
         test_levels_build(&levels, arities[a], leaves, size, test_portable());
         rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
         rotor_hash root;
-        expect_ok(rotor_insert_many(tree, &root, leaves, size), "arity %u", arities[a]);
+        expect_ok(rotor_insert_many(tree, &root, NULL, leaves, size), "arity %u", arities[a]);
         expect(test_same_hash(&root, test_levels_root(&levels)), "arity %u", arities[a]);
         expect_all_nodes(tree, &levels, "one batch");
         /* Cut within the batch and appended again, from memory that has been used before. */
-        expect_ok(rotor_truncate(tree, size / 3), "arity %u", arities[a]);
-        expect_ok(rotor_insert_many(tree, NULL, leaves + size / 3, size - size / 3), "arity %u", arities[a]);
+        expect_ok(rotor_truncate(tree, NULL, size / 3), "arity %u", arities[a]);
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves + size / 3, size - size / 3), "arity %u", arities[a]);
         expect_all_nodes(tree, &levels, "cut and appended again");
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         test_levels_free(&levels);
     }
     free(leaves);
@@ -117,7 +117,7 @@ static void parallel_options_may_change_at_any_time(void **state) {
         insert_in_random_batches(tree, leaves, size * i / 20, size / 30 + 1, &random);
     }
     expect_all_nodes(tree, &levels, "changing options");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     test_levels_free(&levels);
     free(leaves);
 }
@@ -140,7 +140,7 @@ static void every_kernel_makes_the_same_tree(void **state) {
             assert_string_equal(rotor_kernel(tree), hasher->kernel);
             insert_in_random_batches(tree, leaves, size, size / 4 + 1, &random);
             expect_all_nodes(tree, &levels, hasher->kernel);
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
         test_levels_free(&levels);
     }
@@ -163,12 +163,12 @@ static void leaves_at_every_alignment(void **state) {
             uint8_t *bytes = memory + (64 - (uintptr_t)memory % 64) + offset;
             memcpy(bytes, leaves, size * ROTOR_HASH_BYTES);
             rotor_hash root;
-            expect_ok(rotor_truncate(tree, 0), "offset %zu", offset);
-            expect_ok(rotor_insert_many(tree, &root, (const rotor_hash *)(const void *)bytes, size), "offset %zu",
+            expect_ok(rotor_truncate(tree, NULL, 0), "offset %zu", offset);
+            expect_ok(rotor_insert_many(tree, &root, NULL, (const rotor_hash *)(const void *)bytes, size), "offset %zu",
                       offset);
             expect(test_same_hash(&root, &expected), "arity %u offset %zu", arities[a], offset);
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(memory);
     free(leaves);
@@ -222,14 +222,14 @@ static void nothing_is_touched_outside_the_callers_arrays(void **state) {
                 rotor_hash expected = test_root_of(arities[a], leaves, count, test_portable());
                 size_t bytes = count * ROTOR_HASH_BYTES;
                 memcpy(area.start, leaves, bytes);
-                expect_ok(rotor_truncate(tree, 0), "count %zu", count);
-                expect_ok(rotor_insert_many(tree, root, (const rotor_hash *)(const void *)area.start, count), "%zu",
+                expect_ok(rotor_truncate(tree, NULL, 0), "count %zu", count);
+                expect_ok(rotor_insert_many(tree, root, NULL, (const rotor_hash *)(const void *)area.start, count), "%zu",
                           count);
                 expect(test_same_hash(root, &expected), "arity %u, %zu leaves at the start", arities[a], count);
                 memcpy(area.end - bytes, leaves, bytes);
-                expect_ok(rotor_truncate(tree, 0), "count %zu", count);
+                expect_ok(rotor_truncate(tree, NULL, 0), "count %zu", count);
                 expect_ok(
-                    rotor_insert_many(tree, last_root, (const rotor_hash *)(const void *)(area.end - bytes), count),
+                    rotor_insert_many(tree, last_root, NULL, (const rotor_hash *)(const void *)(area.end - bytes), count),
                     "%zu", count);
                 expect(test_same_hash(last_root, &expected), "arity %u, %zu leaves at the end", arities[a], count);
                 rotor_snapshot snapshot;
@@ -243,13 +243,13 @@ static void nothing_is_touched_outside_the_callers_arrays(void **state) {
             memcpy(area.start, leaves, ROTOR_HASH_BYTES);
             memcpy(area.end - ROTOR_HASH_BYTES, leaves, ROTOR_HASH_BYTES);
             for (size_t i = 0; i < 70; i++) {
-                expect_ok(rotor_insert(tree, i % 3 != 0 ? root : NULL, (const rotor_hash *)(const void *)area.start),
+                expect_ok(rotor_insert(tree, i % 3 != 0 ? root : NULL, NULL, (const rotor_hash *)(const void *)area.start),
                           "one");
-                expect_ok(rotor_insert(tree, i % 2 != 0 ? last_root : NULL,
+                expect_ok(rotor_insert(tree, i % 2 != 0 ? last_root : NULL, NULL,
                                        (const rotor_hash *)(const void *)(area.end - ROTOR_HASH_BYTES)),
                           "one");
             }
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
     unguard(&output);
@@ -264,7 +264,7 @@ static void memory_stays_close_to_the_nodes(void **state) {
     rotor_hash *leaves = test_random_leaves(37, size);
     for (uint32_t arity = 2; arity <= 16; arity *= 2) {
         rotor_tree *tree = test_create(arity, MAX_DEPTH);
-        expect_ok(rotor_insert_many(tree, NULL, leaves, size), "arity %u", arity);
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, size), "arity %u", arity);
         uint64_t nodes = 0;
         rotor_snapshot snapshot;
         expect_ok(rotor_snapshot_take(tree, &snapshot), "arity %u", arity);
@@ -281,7 +281,7 @@ static void memory_stays_close_to_the_nodes(void **state) {
             expect(bytes <= 32 * nodes + 32 * nodes / 20, "arity %u: %" PRIu64 " bytes for %" PRIu64 " nodes", arity,
                    bytes, nodes);
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(leaves);
 }

@@ -15,12 +15,12 @@ static void every_size_with_a_root_each_time(void **state) {
         test_expect_leaves(tree, leaves, 0, "empty");
         for (uint64_t size = 1; size <= sizes; size++) {
             rotor_hash root;
-            expect_ok(rotor_insert(tree, &root, &leaves[size - 1]), "arity %u size %" PRIu64, arities[a], size);
+            expect_ok(rotor_insert(tree, &root, NULL, &leaves[size - 1]), "arity %u size %" PRIu64, arities[a], size);
             rotor_hash expected = test_root_of(arities[a], leaves, size, NULL);
             expect(test_same_hash(&root, &expected), "arity %u: returned root of size %" PRIu64, arities[a], size);
             test_expect_leaves(tree, leaves, size, "one by one");
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
     }
     free(leaves);
 }
@@ -33,13 +33,13 @@ static void every_size_in_one_batch(void **state) {
         for (uint64_t size = 1; size <= sizes; size++) {
             rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
             rotor_hash root;
-            expect_ok(rotor_insert_many(tree, size % 2 != 0 ? &root : NULL, leaves, size), "size %" PRIu64, size);
+            expect_ok(rotor_insert_many(tree, size % 2 != 0 ? &root : NULL, NULL, leaves, size), "size %" PRIu64, size);
             if (size % 2 != 0) {
                 rotor_hash expected = test_root_of(arities[a], leaves, size, NULL);
                 expect(test_same_hash(&root, &expected), "arity %u: returned root of size %" PRIu64, arities[a], size);
             }
             test_expect_leaves(tree, leaves, size, "one batch");
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
     free(leaves);
@@ -60,14 +60,14 @@ static void every_split_in_two(void **state) {
         for (uint64_t first = 1; first <= most; first++) {
             for (uint64_t second = 1; second <= most; second++) {
                 rotor_hash root;
-                expect_ok(rotor_truncate(tree, 0), "emptying");
-                expect_ok(rotor_insert_many(tree, (first + second) % 3 != 0 ? &root : NULL, leaves, first), "first");
-                expect_ok(rotor_insert_many(tree, &root, leaves + first, second), "second");
+                expect_ok(rotor_truncate(tree, NULL, 0), "emptying");
+                expect_ok(rotor_insert_many(tree, (first + second) % 3 != 0 ? &root : NULL, NULL, leaves, first), "first");
+                expect_ok(rotor_insert_many(tree, &root, NULL, leaves + first, second), "second");
                 expect(test_same_hash(&root, &roots[first + second]), "arity %u: %" PRIu64 " then %" PRIu64, some[a],
                        first, second);
             }
         }
-        rotor_close(tree);
+        rotor_close(tree, NULL);
         free(roots);
     }
     free(leaves);
@@ -102,7 +102,7 @@ static void step_insert(history *h, bool with_root) {
     if (h->size < h->limit) {
         rotor_hash root;
         add_leaves(h, 1);
-        expect_ok(rotor_insert(h->tree, with_root ? &root : NULL, &h->leaves[h->size]), "seed %" PRIu64, h->seed);
+        expect_ok(rotor_insert(h->tree, with_root ? &root : NULL, NULL, &h->leaves[h->size]), "seed %" PRIu64, h->seed);
         h->size++;
         if (with_root) {
             expect_returned_root(h, &root);
@@ -117,7 +117,7 @@ static void step_insert_many(history *h, bool with_root) {
         uint64_t most = test_below(&h->random, 4) == 0 ? room : room < 40 ? room : 40;
         uint64_t count = 1 + test_below(&h->random, most);
         add_leaves(h, count);
-        expect_ok(rotor_insert_many(h->tree, with_root ? &root : NULL, h->leaves + h->size, count), "seed %" PRIu64,
+        expect_ok(rotor_insert_many(h->tree, with_root ? &root : NULL, NULL, h->leaves + h->size, count), "seed %" PRIu64,
                   h->seed);
         h->size += count;
         if (with_root) {
@@ -138,7 +138,7 @@ static void step_truncate(history *h) {
     default:
         size = test_below(&h->random, h->size + 1);
     }
-    expect_ok(rotor_truncate(h->tree, size), "seed %" PRIu64 ": %" PRIu64 " to %" PRIu64, h->seed, h->size, size);
+    expect_ok(rotor_truncate(h->tree, NULL, size), "seed %" PRIu64 ": %" PRIu64 " to %" PRIu64, h->seed, h->size, size);
     h->size = size;
 }
 
@@ -200,7 +200,7 @@ static void run_history(uint32_t arity, uint64_t seed, uint64_t limit, unsigned 
         }
     }
     test_expect_leaves(h.tree, h.leaves, h.size, "at the end of a history");
-    rotor_close(h.tree);
+    rotor_close(h.tree, NULL);
     free(h.leaves);
 }
 
@@ -235,10 +235,10 @@ static void equal_leaves_and_zero_leaves_are_leaves(void **state) {
             memset(leaves, fill, sizeof leaves);
             rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
             for (uint64_t size = 1; size <= 70; size++) {
-                expect_ok(rotor_insert(tree, NULL, &leaves[size - 1]), "size %" PRIu64, size);
+                expect_ok(rotor_insert(tree, NULL, NULL, &leaves[size - 1]), "size %" PRIu64, size);
                 test_expect_leaves(tree, leaves, size, "equal leaves");
             }
-            rotor_close(tree);
+            rotor_close(tree, NULL);
         }
     }
 }
@@ -250,11 +250,11 @@ static void leaves_are_copied(void **state) {
     rotor_hash *scratch = test_alloc(3000, sizeof *scratch);
     rotor_tree *tree = test_create(3, MAX_DEPTH);
     memcpy(scratch, leaves, 3000 * sizeof *scratch);
-    expect_ok(rotor_insert_many(tree, NULL, scratch, 2999), "batch");
-    expect_ok(rotor_insert(tree, NULL, &scratch[2999]), "single");
+    expect_ok(rotor_insert_many(tree, NULL, NULL, scratch, 2999), "batch");
+    expect_ok(rotor_insert(tree, NULL, NULL, &scratch[2999]), "single");
     memset(scratch, 0xa5, 3000 * sizeof *scratch);
     test_expect_leaves(tree, leaves, 3000, "copied");
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     free(scratch);
     free(leaves);
 }
@@ -266,13 +266,13 @@ static void two_trees_at_once(void **state) {
     rotor_tree *a = test_create(4, MAX_DEPTH);
     rotor_tree *b = test_create(7, MAX_DEPTH);
     for (uint64_t i = 0; i < 300; i++) {
-        expect_ok(rotor_insert(a, NULL, &leaves[i]), "a");
-        expect_ok(rotor_insert_many(b, NULL, &leaves[3 * i], 3), "b");
+        expect_ok(rotor_insert(a, NULL, NULL, &leaves[i]), "a");
+        expect_ok(rotor_insert_many(b, NULL, NULL, &leaves[3 * i], 3), "b");
     }
     test_expect_leaves(a, leaves, 300, "a");
-    rotor_close(a);
+    rotor_close(a, NULL);
     test_expect_leaves(b, leaves, 900, "b");
-    rotor_close(b);
+    rotor_close(b, NULL);
     free(leaves);
 }
 

@@ -10,10 +10,12 @@ export LC_ALL=C
 below() {
     case $1 in
     src/base) echo "" ;;
-    src/hash) echo "base" ;;
+    src/os | src/hash) echo "base" ;;
     src/tree) echo "hash base" ;;
+    src/store) echo "tree hash os base" ;;
     src/proof) echo "tree hash base" ;;
-    src/api) echo "proof tree hash base" ;;
+    src/reference) echo "os base" ;;
+    src/api) echo "reference proof store tree hash os base" ;;
     include | json | cli | examples) echo "" ;;
     *) return 1 ;;
     esac
@@ -112,7 +114,8 @@ check() {
 self_test() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/rotortree-layers.XXXXXX")
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work/src/base" "$work/src/hash" "$work/src/tree" "$work/src/proof" "$work/src/api" "$work/cli" \
+    mkdir -p "$work/src/base" "$work/src/hash" "$work/src/tree" "$work/src/proof" "$work/src/os" \
+        "$work/src/store" "$work/src/reference" "$work/src/api" "$work/cli" \
         "$work/json" "$work/include"
     wrong=0
     # expect good|bad FILE INCLUDE
@@ -134,6 +137,11 @@ self_test() {
     expect bad src/base/a.c '<jansson.h>'
     expect bad src/base/a.c '"rotortree_json.h"'
     expect good src/hash/a.c '"base/b.h"'
+    expect bad src/os/a.c '"hash/hash.h"'
+    expect good src/store/a.c '"os/os.h"'
+    expect bad src/tree/a.c '"store/store.h"'
+    expect bad src/proof/a.c '"os/os.h"'
+    expect bad src/reference/a.c '"store/store.h"'
     expect bad src/hash/a.S '"tree/b.h"'
     expect bad src/tree/a.c '"proof/b.h"'
     expect bad src/tree/a.c '"../proof/b.h"'

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A binary-transparency log: the SHA-256 of every package in this machine's Debian package index as the leaves of one
-# Merkle tree. Shows what the tool does and why that matters; ends with 1 if any step does not behave as it must.
+# Merkle tree, first in memory, then on disk, where it survives kill -9. Shows what the tool does and why that matters;
+# ends with 1 if any step does not behave as it must.
 #
 #     ROTORTREE=build/rotortree tools/demo.sh
 set -eu
@@ -53,7 +54,7 @@ expect() {
     [ "$code" -eq "$wanted" ] || wrong "'rotortree $1' ended with $code where it must end with $wanted"
 }
 
-# The value of a field in the output of 'rotortree build', or in a proof.
+# The value of a field in the output of the tool about a tree, or in a proof.
 field() {
     awk -v name="$1" '$1 == name { print $2 }' "$2"
 }
@@ -177,5 +178,76 @@ expect 1 verify rewritten.json "--old-root=$old_root" "--old-size=$old_size" "--
 say "So it writes that root into the proof, in vain:"
 sed 's/"old_root":"[0-9a-f]*"/"old_root":"'"$old_root"'"/' rewritten.json >forged.json
 expect 1 verify forged.json "--old-root=$old_root" "--old-size=$old_size" "--root=$new_root" "--size=$size"
+
+step "A tree that is kept on disk"
+say "Until now every command has built the tree anew from the file. A server keeps it in a directory:"
+expect 0 init tree
+say "The entries come in one after the other, and become durable within some milliseconds, in groups:"
+mkfifo entries.pipe
+printf '   $ ... | rotortree insert tree\n'
+"$ROTORTREE" insert tree <entries.pipe >killed.out 2>&1 &
+inserter=$!
+exec 9>entries.pipe
+# A third of the log in parts, so that there are many moments at which something is durable and something is not.
+part=$((size / 60))
+fed=0
+while [ "$fed" -lt $((size / 3)) ]; do
+    awk -v first="$((fed + 1))" -v last="$((fed + part))" 'NR > last { exit } NR >= first' log >&9
+    fed=$((fed + part))
+    [ $((fed / part % 5)) -ne 0 ] || sleep 0.05
+done
+say "Meanwhile others read what is durable by now:"
+patience=200
+until "$ROTORTREE" root tree | grep -q '^size  *[1-9]' || [ "$patience" -eq 0 ]; do
+    patience=$((patience - 1))
+    sleep 0.05
+done
+expect 0 root tree
+seen=$(field size answer)
+[ "$seen" -gt 0 ] || wrong "no entry is durable yet"
+awk -v first="$((fed + 1))" -v last="$((fed + part))" 'NR > last { exit } NR >= first' log >&9
+fed=$((fed + part))
+
+step "Killed in the middle of inserting"
+printf '   $ kill -9 %s\n' "$inserter"
+kill -9 "$inserter"
+code=0
+wait "$inserter" 2>/dev/null || code=$?
+exec 9>&-
+[ "$code" -eq 137 ] || wrong "the inserting process had ended by itself, with $code"
+say "Nobody has closed the tree. What is there now is what had been written:"
+expect 0 stat tree
+recovered=$(field size answer)
+recovered_root=$(field root answer)
+[ "$recovered" -ge "$seen" ] || wrong "$seen entries were durable, $recovered are there"
+[ "$recovered" -le "$fed" ] || wrong "$fed entries were sent, $recovered are there"
+say "At least the $seen that were seen before are there, and every node is the hash of its children:"
+expect 0 check tree
+say "Its root is that of the first $recovered entries of the log, built in memory:"
+expect 0 root log "--at=$recovered"
+[ "$recovered_root" = "$(field root answer)" ] || wrong "the recovered tree has another root"
+say "The server goes on where the tree ends:"
+tail -n "+$((recovered + 1))" log >rest
+expect 0 insert tree rest
+[ "$(field size answer)" -eq "$size" ] || wrong "the tree on disk has another size"
+[ "$(field root answer)" = "$root" ] || wrong "the tree on disk has another root"
+say "That is the root from the beginning: the kill has left no trace."
+
+step "Proofs are served from the directory"
+out=served.json
+expect 0 prove tree "--leaf=$leaf"
+expect 0 verify served.json "--root=$root" "--size=$size" "--leaf=$leaf"
+out=grown.json
+expect 0 consistency tree "$old_size"
+expect 0 verify grown.json "--old-root=$old_root" "--old-size=$old_size" "--root=$root" "--size=$size"
+
+step "A copy in another place"
+expect 0 backup tree copy
+expect 0 check copy
+say "The copy is a tree of its own. Cut back to yesterday, it has yesterday's root:"
+expect 0 truncate copy "$old_size"
+[ "$(field root answer)" = "$old_root" ] || wrong "the copy has another root for yesterday"
+expect 0 root tree
+[ "$(field root answer)" = "$root" ] || wrong "the original has changed with the copy"
 
 printf '\nAll steps behaved as they must.\n'

@@ -1,6 +1,7 @@
 /* The public functions on trees: argument checks, defaults and the environment, then inward. */
 #include "base/cpu.h"
 #include "base/error.h"
+#include "store/store.h"
 #include "tree/tree.h"
 
 #include <errno.h>
@@ -9,6 +10,9 @@
 #define DEFAULT_PARALLEL_THRESHOLD 1024
 #define DEFAULT_TASK_NODES 8192
 #define MOST_THREADS 1024
+#define DEFAULT_FLUSH_INTERVAL_MS 10
+#define DEFAULT_CHECKPOINT_BYTES ((uint64_t)256 << 20)
+#define DEFAULT_FILE_MODE 0644
 
 #define TEXT(x) TEXT_OF(x)
 #define TEXT_OF(x) #x
@@ -19,21 +23,48 @@ const char *rotor_version(void) {
 
 void rotor_options_init(rotor_options *options, uint32_t arity, uint32_t max_depth) {
     if (options != NULL) {
-        *options = (rotor_options){.arity = arity, .max_depth = max_depth, .hash_profile = ROTOR_HASH_BLAKE3};
+        *options = (rotor_options){.arity = arity,
+                                   .max_depth = max_depth,
+                                   .hash_profile = ROTOR_HASH_BLAKE3,
+                                   .verify_at_open = ROTOR_VERIFY_EDGE,
+                                   .flush_interval_ms = DEFAULT_FLUSH_INTERVAL_MS,
+                                   .checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES,
+                                   .checkpoint_on_close = 1,
+                                   .pin_above_level = ROTOR_MAX_DEPTH + 1,
+                                   .file_mode = DEFAULT_FILE_MODE};
     }
 }
 
-static rotor_status check_options(const rotor_options *options, rotor_error *error) {
-    if (options->arity < ROTOR_MIN_ARITY || options->arity > ROTOR_MAX_ARITY) {
+/* `stored`: the tree may be there already, and 0 then means what it has. */
+static rotor_status check_options(const rotor_options *options, bool stored, rotor_error *error) {
+    if ((options->arity < ROTOR_MIN_ARITY && !(stored && options->arity == 0)) || options->arity > ROTOR_MAX_ARITY) {
         return rotor_fail(error, ROTOR_MISUSE, 0, "arity is %u, must be %d to %d", options->arity, ROTOR_MIN_ARITY,
                           ROTOR_MAX_ARITY);
     }
-    if (options->max_depth < ROTOR_MIN_DEPTH || options->max_depth > ROTOR_MAX_DEPTH) {
+    if ((options->max_depth < ROTOR_MIN_DEPTH && !(stored && options->max_depth == 0)) ||
+        options->max_depth > ROTOR_MAX_DEPTH) {
         return rotor_fail(error, ROTOR_MISUSE, 0, "max_depth is %u, must be %d to %d", options->max_depth,
                           ROTOR_MIN_DEPTH, ROTOR_MAX_DEPTH);
     }
     if (options->threads > MOST_THREADS) {
         return rotor_fail(error, ROTOR_MISUSE, 0, "threads is %u, must be at most %d", options->threads, MOST_THREADS);
+    }
+    if (!stored) {
+        return ROTOR_OK;
+    }
+    if (options->mode > ROTOR_OPEN_READ_ONLY) {
+        return rotor_fail(error, ROTOR_MISUSE, 0, "mode is %u, which is not a rotor_open_mode", options->mode);
+    }
+    if (options->verify_at_open > ROTOR_VERIFY_FULL) {
+        return rotor_fail(error, ROTOR_MISUSE, 0, "verify_at_open is %u, which is not a rotor_verify",
+                          options->verify_at_open);
+    }
+    if (options->flush_interval_ms == 0) {
+        return rotor_fail(error, ROTOR_MISUSE, 0, "flush_interval_ms is 0, must be at least 1, or ROTOR_MANUAL");
+    }
+    if ((options->file_mode & ~0777u) != 0 || (options->file_mode & 0600u) != 0600u) {
+        return rotor_fail(error, ROTOR_MISUSE, 0, "file_mode is 0%o, must be 0600 to 0777, with both bits of 0600",
+                          options->file_mode);
     }
     return ROTOR_OK;
 }
@@ -79,13 +110,13 @@ static rotor_status find_hasher(const rotor_hasher **hasher, const rotor_options
     return ROTOR_OK;
 }
 
-rotor_status rotor_create(rotor_tree **tree, const rotor_options *options, rotor_error *error) {
+rotor_status rotor_open(rotor_tree **tree, const char *path, const rotor_options *options, rotor_error *error) {
     if (tree == NULL || options == NULL) {
-        return rotor_fail(error, ROTOR_MISUSE, 0, "rotor_create was passed a null pointer");
+        return rotor_fail(error, ROTOR_MISUSE, 0, "rotor_open was passed a null pointer");
     }
     rotor_options filled = *options;
     const rotor_hasher *hasher = NULL;
-    rotor_status status = check_options(options, error);
+    rotor_status status = check_options(options, path != NULL, error);
     if (status == ROTOR_OK && filled.parallel_threshold == 0) {
         status = default_threshold(&filled.parallel_threshold, error);
     }
@@ -101,6 +132,9 @@ rotor_status rotor_create(rotor_tree **tree, const rotor_options *options, rotor
     if (filled.task_nodes == 0) {
         filled.task_nodes = DEFAULT_TASK_NODES;
     }
+    if (path != NULL) {
+        return rotor_store_open(tree, path, &filled, hasher, NULL, error);
+    }
     status = rotor_tree_create(tree, &filled, hasher);
     if (status != ROTOR_OK) {
         return rotor_fail(error, status, ENOMEM, "no memory for a tree");
@@ -108,31 +142,68 @@ rotor_status rotor_create(rotor_tree **tree, const rotor_options *options, rotor
     return ROTOR_OK;
 }
 
-void rotor_close(rotor_tree *tree) {
-    if (tree != NULL) {
-        rotor_tree_destroy(tree);
+rotor_status rotor_close(rotor_tree *tree, rotor_error *error) {
+    if (tree == NULL) {
+        return ROTOR_OK;
     }
+    rotor_status status = tree->store != NULL ? rotor_store_close(tree->store, error) : ROTOR_OK;
+    rotor_tree_destroy(tree);
+    return status;
 }
 
-rotor_status rotor_insert(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaf) {
+/* The common way in for leaves. A tree in memory has no store to ask. */
+static rotor_status append(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaves,
+                           uint64_t count) {
+    if (tree->store == NULL) {
+        return rotor_tree_append(tree, root, token, leaves, count);
+    }
+    rotor_status status = rotor_store_before_append(tree->store);
+    if (status == ROTOR_OK) {
+        status = rotor_tree_append(tree, root, token, leaves, count);
+    }
+    if (status == ROTOR_OK) {
+        rotor_store_appended(tree->store);
+    }
+    return status;
+}
+
+rotor_status rotor_insert(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaf) {
     if (tree == NULL || leaf == NULL) {
         return ROTOR_MISUSE;
     }
-    return rotor_tree_append(tree, root, leaf, 1);
+    return append(tree, root, token, leaf, 1);
 }
 
-rotor_status rotor_insert_many(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, size_t count) {
+rotor_status rotor_insert_many(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaves,
+                               size_t count) {
     if (tree == NULL || (leaves == NULL && count > 0)) {
         return ROTOR_MISUSE;
     }
     if (count == 0) {
         return ROTOR_EMPTY_BATCH;
     }
-    return rotor_tree_append(tree, root, leaves, count);
+    return append(tree, root, token, leaves, count);
 }
 
-rotor_status rotor_truncate(rotor_tree *tree, uint64_t size) {
-    return tree != NULL ? rotor_tree_truncate(tree, size) : ROTOR_MISUSE;
+rotor_status rotor_insert_durable(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, size_t count) {
+    rotor_token token;
+    rotor_hash new_root;
+    rotor_status status = rotor_insert_many(tree, root != NULL ? &new_root : NULL, &token, leaves, count);
+    if (status == ROTOR_OK) {
+        status = rotor_wait(tree, &token, ROTOR_FOREVER);
+    }
+    if (status == ROTOR_OK && root != NULL) {
+        *root = new_root;
+    }
+    return status;
+}
+
+rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size) {
+    if (tree == NULL) {
+        return ROTOR_MISUSE;
+    }
+    return tree->store != NULL ? rotor_store_truncate(tree->store, token, size)
+                               : rotor_tree_truncate(tree, token, size);
 }
 
 rotor_status rotor_reserve(rotor_tree *tree, uint64_t leaves) {
@@ -177,6 +248,11 @@ uint64_t rotor_memory_bytes(rotor_tree *tree) {
     return tree != NULL ? rotor_tree_memory_bytes(tree) : 0;
 }
 
+/* Whether another try may succeed. A tree that another process has truncated stays stale. */
+static bool is_cut_meanwhile(const rotor_tree *tree, rotor_status status) {
+    return status == ROTOR_STALE && !rotor_tree_is_cut_elsewhere(tree);
+}
+
 rotor_status rotor_head(rotor_tree *tree, rotor_tree_head *head) {
     if (tree == NULL || head == NULL) {
         return ROTOR_MISUSE;
@@ -188,7 +264,7 @@ rotor_status rotor_head(rotor_tree *tree, rotor_tree_head *head) {
         if (status == ROTOR_OK) {
             status = rotor_snapshot_head(&snapshot, head);
         }
-    } while (status == ROTOR_STALE);
+    } while (is_cut_meanwhile(tree, status));
     return status;
 }
 
@@ -216,7 +292,7 @@ rotor_status rotor_node(rotor_tree *tree, rotor_hash *node, uint32_t level, uint
         if (status == ROTOR_OK) {
             status = rotor_snapshot_nodes(&snapshot, &copied, 1, level, index);
         }
-    } while (status == ROTOR_STALE);
+    } while (is_cut_meanwhile(tree, status));
     if (status == ROTOR_OK) {
         *node = copied;
     }
@@ -234,6 +310,6 @@ rotor_status rotor_level_length(rotor_tree *tree, uint64_t *length, uint32_t lev
         if (status == ROTOR_OK) {
             status = rotor_snapshot_level_length(&snapshot, length, level);
         }
-    } while (status == ROTOR_STALE);
+    } while (is_cut_meanwhile(tree, status));
     return status;
 }

@@ -31,6 +31,7 @@ static uint32_t detect(void) {
         return 0;
     }
     uint32_t features = (c & bit_SSE4_1) != 0 ? (uint32_t)ROTOR_CPU_SSE41 : 0;
+    features |= (c & bit_SSE4_2) != 0 ? (uint32_t)ROTOR_CPU_SSE42 : 0;
     /* OSXSAVE must be known before XGETBV may be executed at all. */
     if ((c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0) {
         return features;

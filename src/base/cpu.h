@@ -11,6 +11,7 @@ enum rotor_cpu_feature {
     ROTOR_CPU_AVX512VL = 1u << 3,
     ROTOR_CPU_AVX512BW = 1u << 4,
     ROTOR_CPU_NEON = 1u << 5,
+    ROTOR_CPU_SSE42 = 1u << 6,
 };
 
 /* Bits of rotor_cpu_feature. */

@@ -20,7 +20,17 @@ static const struct {
     [ROTOR_INVALID_PROOF] = {"ROTOR_INVALID_PROOF", "the proof does not prove what it says"},
     [ROTOR_MALFORMED] = {"ROTOR_MALFORMED", "the bytes are not a valid encoding"},
     [ROTOR_BUFFER_TOO_SMALL] = {"ROTOR_BUFFER_TOO_SMALL", "the output buffer is too small"},
-    [ROTOR_UNSUPPORTED] = {"ROTOR_UNSUPPORTED", "hash profile or kernel not available here"},
+    [ROTOR_UNSUPPORTED] = {"ROTOR_UNSUPPORTED", "hash profile, kernel or file format not available here"},
+    [ROTOR_IO] = {"ROTOR_IO", "a system call on a file failed"},
+    [ROTOR_DAMAGED] = {"ROTOR_DAMAGED", "stored bytes are not what was stored"},
+    [ROTOR_LOCKED] = {"ROTOR_LOCKED", "the directory is open for writing elsewhere"},
+    [ROTOR_MISMATCH] = {"ROTOR_MISMATCH", "an option contradicts what the directory holds"},
+    [ROTOR_NOT_FOUND] = {"ROTOR_NOT_FOUND", "no tree is stored there"},
+    [ROTOR_EXISTS] = {"ROTOR_EXISTS", "something is there already"},
+    [ROTOR_READ_ONLY] = {"ROTOR_READ_ONLY", "the tree was opened for reading"},
+    [ROTOR_FAILED] = {"ROTOR_FAILED", "an earlier write failed, and the tree takes no more until it is opened anew"},
+    [ROTOR_PENDING] = {"ROTOR_PENDING", "not durable yet"},
+    [ROTOR_TIMED_OUT] = {"ROTOR_TIMED_OUT", "not done in the time given; nothing is lost"},
 };
 
 static int is_known(rotor_status status) {

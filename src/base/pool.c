@@ -4,12 +4,12 @@
  * follow each other, and a sleeping thread takes longer to wake than a batch of 10,000 leaves takes to hash. */
 #include "base/pool.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SPIN_NS 30000
 
@@ -37,12 +37,6 @@ static inline void relax(void) {
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static void work(rotor_pool *pool) {
@@ -87,7 +81,7 @@ static bool try_enter(rotor_pool *pool, uint64_t *seen) {
 /* Looks for a job for a while, then sleeps until there is one; false when the pool ends. */
 static bool await_job(rotor_pool *pool, uint64_t *seen) {
     for (;;) {
-        uint64_t spin_until = now_ns() + SPIN_NS;
+        uint64_t spin_until = rotor_now_ns() + SPIN_NS;
         do {
             for (int i = 0; i < 64; i++) {
                 if (try_enter(pool, seen)) {
@@ -95,7 +89,7 @@ static bool await_job(rotor_pool *pool, uint64_t *seen) {
                 }
                 relax();
             }
-        } while (!atomic_load_explicit(&pool->ending, memory_order_relaxed) && now_ns() < spin_until);
+        } while (!atomic_load_explicit(&pool->ending, memory_order_relaxed) && rotor_now_ns() < spin_until);
 
         pthread_mutex_lock(&pool->mutex);
         while (!atomic_load(&pool->ending) && !is_open_and_new(atomic_load(&pool->job), *seen)) {
@@ -120,18 +114,10 @@ static void *worker_main(void *argument) {
     return NULL;
 }
 
-/* With all signals blocked, so that the embedder's handlers never run on a thread that it knows nothing of. */
 static void start_workers(rotor_pool *pool, uint32_t threads) {
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    bool masked = pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
     while (pool->worker_count + 1 < threads &&
-           pthread_create(&pool->workers[pool->worker_count], NULL, worker_main, pool) == 0) {
+           rotor_thread_start(&pool->workers[pool->worker_count], worker_main, pool)) {
         pool->worker_count++;
-    }
-    if (masked) {
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
 }
 
@@ -201,8 +187,8 @@ void rotor_pool_run(rotor_pool *pool, rotor_pool_task *task, void *context, uint
     work(pool);
 
     atomic_fetch_add(&pool->job, 1); /* closes it: nobody enters any more */
-    uint64_t spin_until = now_ns() + SPIN_NS;
-    while (atomic_load(&pool->inside) != 0 && now_ns() < spin_until) {
+    uint64_t spin_until = rotor_now_ns() + SPIN_NS;
+    while (atomic_load(&pool->inside) != 0 && rotor_now_ns() < spin_until) {
         relax();
     }
     if (atomic_load(&pool->inside) != 0) {

@@ -8,6 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -65,6 +68,15 @@ rotor_status rotor_vm_populate(void *start, size_t bytes) {
         (void)atomic_fetch_or_explicit((_Atomic uint8_t *)start + offset, 0, memory_order_relaxed);
     }
     return ROTOR_OK;
+}
+
+void rotor_vm_populate_read(void *start, size_t bytes) {
+    (void)madvise(start, bytes, MADV_POPULATE_READ);
+}
+
+void rotor_vm_will_need(const void *start, size_t bytes) {
+    uintptr_t skew = (uintptr_t)start % rotor_vm_page_bytes();
+    (void)madvise((void *)((uintptr_t)start - skew), bytes + skew, MADV_WILLNEED);
 }
 
 void rotor_vm_release(void *start, size_t bytes) {

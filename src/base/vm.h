@@ -26,6 +26,14 @@ void rotor_vm_advise_huge(void *start, size_t bytes);
  */
 rotor_status rotor_vm_populate(void *start, size_t bytes);
 
+/* Makes pages of files that are in the system's memory present, so that a first read takes no fault. Costs speed only
+ * when it fails. */
+void rotor_vm_populate_read(void *start, size_t bytes);
+
+/* Has pages of files read in the background. Costs speed only when it fails. `start` need not be at a page's boundary.
+ */
+void rotor_vm_will_need(const void *start, size_t bytes);
+
 void rotor_vm_release(void *start, size_t bytes);
 
 /* The most address space that one reservation should ask for here: little where the process is limited. */

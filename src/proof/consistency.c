@@ -6,6 +6,7 @@
  * both trees. Levels end at the new root; above the old root its group is the root alone, lifted. */
 #include "proof/proof.h"
 
+#include "tree/tree.h"
 #include "tree/view.h"
 
 void rotor_consistency_proof_free(rotor_consistency_proof *proof) {
@@ -116,6 +117,30 @@ static size_t collect(const rotor_snapshot *snapshot, rotor_radix radix, rotor_h
     return count;
 }
 
+/* What was copied is no proof of anything; nobody shall mistake it for one. */
+static void empty(rotor_consistency_proof *proof) {
+    proof->old_head.size = 0;
+    proof->new_head.size = 0;
+    proof->hash_count = 0;
+}
+
+/* Fills in the old root. Every hash of the proof is an input of the new root, so those that lead to the snapshot's are
+ * right, and so is the old root that they lead to. */
+static rotor_status find_old_root(const rotor_snapshot *snapshot, const rotor_hasher *hasher,
+                                  rotor_consistency_proof *proof) {
+    if (!snapshot->tree->verify_proofs) {
+        (void)rotor_consistency_fold(hasher, proof, &proof->old_head.root, NULL);
+        return ROTOR_OK;
+    }
+    rotor_hash new_nodes[ROTOR_PROOF_MAX_LEVELS + 1];
+    uint32_t depth = rotor_consistency_fold(hasher, proof, &proof->old_head.root, new_nodes);
+    if (!rotor_proof_hashes_equal(&new_nodes[depth], &proof->new_head.root)) {
+        empty(proof);
+        return ROTOR_DAMAGED;
+    }
+    return ROTOR_OK;
+}
+
 rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot, rotor_consistency_proof *proof,
                                      uint64_t old_size) {
     if (snapshot == NULL || snapshot->tree == NULL || proof == NULL) {
@@ -134,10 +159,7 @@ rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot, rotor_consi
     size_t count = grown ? collect(snapshot, radix, proof->hashes, old_size) : 0;
     rotor_status status = rotor_snapshot_check(snapshot);
     if (status != ROTOR_OK) {
-        /* What was copied is no proof of anything; nobody shall mistake it for one. */
-        proof->old_head.size = 0;
-        proof->new_head.size = 0;
-        proof->hash_count = 0;
+        empty(proof);
         return status;
     }
     proof->hash_count = count;
@@ -148,7 +170,7 @@ rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot, rotor_consi
     proof->old_head = proof->new_head;
     proof->old_head.size = old_size;
     if (grown) {
-        (void)rotor_consistency_fold(hasher, proof, &proof->old_head.root, NULL);
+        return find_old_root(snapshot, hasher, proof);
     }
     return ROTOR_OK;
 }

@@ -78,8 +78,8 @@ rotor_status rotor_inclusion_encode(const rotor_inclusion_proof *proof, uint8_t 
         return status;
     }
     put_start(out, KIND_INCLUSION, &proof->head);
-    rotor_wire_put_u64(out + AT_FIRST_NUMBER, proof->index);
-    rotor_wire_put_u64(out + AT_SECOND_NUMBER, proof->head.size);
+    rotor_put_u64(out + AT_FIRST_NUMBER, proof->index);
+    rotor_put_u64(out + AT_SECOND_NUMBER, proof->head.size);
     rotor_wire_put_hashes(out + AT_FIRST_HASH, &proof->head.root, 1);
     rotor_wire_put_hashes(out + AT_SECOND_HASH, &proof->leaf, 1);
     rotor_wire_put_hashes(out + AT_HASHES, proof->siblings, proof->sibling_count);
@@ -95,8 +95,8 @@ rotor_status rotor_inclusion_decode(rotor_inclusion_proof *proof, const uint8_t 
     if (status != ROTOR_OK) {
         return status;
     }
-    uint64_t index = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);
-    head.size = rotor_wire_get_u64(encoded + AT_SECOND_NUMBER);
+    uint64_t index = rotor_get_u64(encoded + AT_FIRST_NUMBER);
+    head.size = rotor_get_u64(encoded + AT_SECOND_NUMBER);
     size_t count;
     if (rotor_inclusion_sibling_count(&count, head.arity, head.size, index) != ROTOR_OK ||
         bytes != AT_HASHES + count * ROTOR_HASH_BYTES) {
@@ -131,8 +131,8 @@ rotor_status rotor_consistency_encode(const rotor_consistency_proof *proof, uint
         return status;
     }
     put_start(out, KIND_CONSISTENCY, &proof->new_head);
-    rotor_wire_put_u64(out + AT_FIRST_NUMBER, proof->old_head.size);
-    rotor_wire_put_u64(out + AT_SECOND_NUMBER, proof->new_head.size);
+    rotor_put_u64(out + AT_FIRST_NUMBER, proof->old_head.size);
+    rotor_put_u64(out + AT_SECOND_NUMBER, proof->new_head.size);
     rotor_wire_put_hashes(out + AT_FIRST_HASH, &proof->old_head.root, 1);
     rotor_wire_put_hashes(out + AT_SECOND_HASH, &proof->new_head.root, 1);
     rotor_wire_put_hashes(out + AT_HASHES, proof->hashes, proof->hash_count);
@@ -148,8 +148,8 @@ rotor_status rotor_consistency_decode(rotor_consistency_proof *proof, const uint
     if (status != ROTOR_OK) {
         return status;
     }
-    uint64_t old_size = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);
-    new_head.size = rotor_wire_get_u64(encoded + AT_SECOND_NUMBER);
+    uint64_t old_size = rotor_get_u64(encoded + AT_FIRST_NUMBER);
+    new_head.size = rotor_get_u64(encoded + AT_SECOND_NUMBER);
     size_t count;
     if (rotor_consistency_hash_count(&count, new_head.arity, old_size, new_head.size) != ROTOR_OK ||
         bytes != AT_HASHES + count * ROTOR_HASH_BYTES) {

@@ -99,7 +99,7 @@ static void put_levels(uint8_t *out, walk w, const rotor_hash *hashes) {
         used += at.hashes;
         next += stride;
     }
-    rotor_wire_put_u64(out + AT_LEVEL_COUNT, w.level);
+    rotor_put_u64(out + AT_LEVEL_COUNT, w.level);
 }
 
 static bool levels_valid(const uint8_t *encoded, walk w, uint32_t max_depth) {
@@ -115,7 +115,7 @@ static bool levels_valid(const uint8_t *encoded, walk w, uint32_t max_depth) {
         }
         next += stride;
     }
-    return rotor_wire_get_u64(encoded + AT_LEVEL_COUNT) == w.level && rotor_wire_all_zero(next, (size_t)(end - next));
+    return rotor_get_u64(encoded + AT_LEVEL_COUNT) == w.level && rotor_wire_all_zero(next, (size_t)(end - next));
 }
 
 static void get_levels(const uint8_t *encoded, walk w, rotor_hash *hashes) {
@@ -162,8 +162,8 @@ rotor_status rotor_inclusion_encode_reference(const rotor_inclusion_proof *proof
     memset(out, 0, needed);
     rotor_wire_put_hashes(out + AT_FIRST_HASH, &proof->head.root, 1);
     rotor_wire_put_hashes(out + AT_SECOND_HASH, &proof->leaf, 1);
-    rotor_wire_put_u64(out + AT_FIRST_NUMBER, proof->index);
-    rotor_wire_put_u64(out + AT_SECOND_NUMBER, proof->head.size);
+    rotor_put_u64(out + AT_FIRST_NUMBER, proof->index);
+    rotor_put_u64(out + AT_SECOND_NUMBER, proof->head.size);
     put_levels(out, walk_inclusion(arity, proof->head.size, proof->index), proof->siblings);
     return ROTOR_OK;
 }
@@ -177,8 +177,8 @@ rotor_status rotor_inclusion_decode_reference(rotor_inclusion_proof *proof, cons
     if (encoded == NULL || bytes != total_bytes(arity, max_depth)) {
         return ROTOR_MALFORMED;
     }
-    uint64_t index = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);
-    uint64_t size = rotor_wire_get_u64(encoded + AT_SECOND_NUMBER);
+    uint64_t index = rotor_get_u64(encoded + AT_FIRST_NUMBER);
+    uint64_t size = rotor_get_u64(encoded + AT_SECOND_NUMBER);
     size_t count;
     if (rotor_inclusion_sibling_count(&count, arity, size, index) != ROTOR_OK ||
         !levels_valid(encoded, walk_inclusion(arity, size, index), max_depth)) {
@@ -219,8 +219,8 @@ rotor_status rotor_consistency_encode_reference(const rotor_consistency_proof *p
     memset(out, 0, needed);
     rotor_wire_put_hashes(out + AT_FIRST_HASH, &proof->old_head.root, 1);
     rotor_wire_put_hashes(out + AT_SECOND_HASH, &proof->new_head.root, 1);
-    rotor_wire_put_u64(out + AT_FIRST_NUMBER, proof->old_head.size);
-    rotor_wire_put_u64(out + AT_SECOND_NUMBER, proof->new_head.size);
+    rotor_put_u64(out + AT_FIRST_NUMBER, proof->old_head.size);
+    rotor_put_u64(out + AT_SECOND_NUMBER, proof->new_head.size);
     put_levels(out, walk_consistency(arity, proof->old_head.size, proof->new_head.size), proof->hashes);
     return ROTOR_OK;
 }
@@ -234,8 +234,8 @@ rotor_status rotor_consistency_decode_reference(rotor_consistency_proof *proof, 
     if (encoded == NULL || bytes != total_bytes(arity, max_depth)) {
         return ROTOR_MALFORMED;
     }
-    uint64_t old_size = rotor_wire_get_u64(encoded + AT_FIRST_NUMBER);
-    uint64_t new_size = rotor_wire_get_u64(encoded + AT_SECOND_NUMBER);
+    uint64_t old_size = rotor_get_u64(encoded + AT_FIRST_NUMBER);
+    uint64_t new_size = rotor_get_u64(encoded + AT_SECOND_NUMBER);
     size_t count;
     if (rotor_consistency_hash_count(&count, arity, old_size, new_size) != ROTOR_OK ||
         rotor_shape_depth(rotor_radix_of(arity), new_size) > max_depth ||

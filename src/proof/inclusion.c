@@ -1,6 +1,7 @@
 /* Inclusion proofs: make one from a snapshot, check one. Must not know of encodings. */
 #include "proof/proof.h"
 
+#include "tree/tree.h"
 #include "tree/view.h"
 
 void rotor_inclusion_proof_free(rotor_inclusion_proof *proof) {
@@ -46,46 +47,6 @@ static void prefetch_groups(const rotor_snapshot *snapshot, rotor_radix radix, u
     }
 }
 
-rotor_status rotor_inclusion_prove(const rotor_snapshot *snapshot, rotor_inclusion_proof *proof, uint64_t index) {
-    if (snapshot == NULL || snapshot->tree == NULL || proof == NULL) {
-        return ROTOR_MISUSE;
-    }
-    if (index >= snapshot->size) {
-        return ROTOR_OUT_OF_RANGE;
-    }
-    rotor_radix radix = rotor_view_radix(snapshot);
-    size_t most = (size_t)snapshot->depth * (radix.n - 1);
-    if (!rotor_proof_reserve(&proof->siblings, &proof->sibling_capacity, most, NULL, 0)) {
-        return ROTOR_OUT_OF_MEMORY;
-    }
-    uint64_t length = snapshot->size;
-    uint64_t node = index;
-    size_t count = 0;
-    prefetch_groups(snapshot, radix, index);
-    rotor_view_copy(snapshot, &proof->leaf, 1, 0, index);
-    for (uint32_t level = 0; level < snapshot->depth; level++) {
-        rotor_group group = rotor_shape_group(radix, length, node);
-        rotor_view_siblings(snapshot, proof->siblings + count, level, length, group);
-        count += group.width - 1;
-        length = rotor_radix_ceil(radix, length);
-        node = rotor_radix_div(radix, node);
-    }
-    rotor_status status = rotor_snapshot_check(snapshot);
-    if (status != ROTOR_OK) {
-        /* What was copied is no proof of anything; nobody shall mistake it for one. */
-        proof->head.size = 0;
-        proof->sibling_count = 0;
-        return status;
-    }
-    proof->head.root = snapshot->edge[snapshot->depth];
-    proof->head.size = snapshot->size;
-    proof->head.arity = radix.n;
-    proof->head.hash_profile = rotor_view_hasher(snapshot)->profile;
-    proof->index = index;
-    proof->sibling_count = count;
-    return ROTOR_OK;
-}
-
 /* Two groups in turn: a node is hashed straight into its place in the group above, so that nothing but the compressions
  * themselves lies on the chain from leaf to root. */
 static bool leads_to_root(const rotor_hasher *hasher, const rotor_inclusion_proof *proof) {
@@ -121,6 +82,54 @@ static bool leads_to_root(const rotor_hasher *hasher, const rotor_inclusion_proo
         at = next;
     }
     return used == proof->sibling_count && memcmp(group, proof->head.root.bytes, ROTOR_HASH_BYTES) == 0;
+}
+
+/* What was copied is no proof of anything; nobody shall mistake it for one. */
+static void empty(rotor_inclusion_proof *proof) {
+    proof->head.size = 0;
+    proof->sibling_count = 0;
+}
+
+rotor_status rotor_inclusion_prove(const rotor_snapshot *snapshot, rotor_inclusion_proof *proof, uint64_t index) {
+    if (snapshot == NULL || snapshot->tree == NULL || proof == NULL) {
+        return ROTOR_MISUSE;
+    }
+    if (index >= snapshot->size) {
+        return ROTOR_OUT_OF_RANGE;
+    }
+    rotor_radix radix = rotor_view_radix(snapshot);
+    size_t most = (size_t)snapshot->depth * (radix.n - 1);
+    if (!rotor_proof_reserve(&proof->siblings, &proof->sibling_capacity, most, NULL, 0)) {
+        return ROTOR_OUT_OF_MEMORY;
+    }
+    uint64_t length = snapshot->size;
+    uint64_t node = index;
+    size_t count = 0;
+    prefetch_groups(snapshot, radix, index);
+    rotor_view_copy(snapshot, &proof->leaf, 1, 0, index);
+    for (uint32_t level = 0; level < snapshot->depth; level++) {
+        rotor_group group = rotor_shape_group(radix, length, node);
+        rotor_view_siblings(snapshot, proof->siblings + count, level, length, group);
+        count += group.width - 1;
+        length = rotor_radix_ceil(radix, length);
+        node = rotor_radix_div(radix, node);
+    }
+    rotor_status status = rotor_snapshot_check(snapshot);
+    if (status != ROTOR_OK) {
+        empty(proof);
+        return status;
+    }
+    proof->head.root = snapshot->edge[snapshot->depth];
+    proof->head.size = snapshot->size;
+    proof->head.arity = radix.n;
+    proof->head.hash_profile = rotor_view_hasher(snapshot)->profile;
+    proof->index = index;
+    proof->sibling_count = count;
+    if (snapshot->tree->verify_proofs && !leads_to_root(rotor_view_hasher(snapshot), proof)) {
+        empty(proof);
+        return ROTOR_DAMAGED;
+    }
+    return ROTOR_OK;
 }
 
 rotor_status rotor_inclusion_verify_self(const rotor_inclusion_proof *proof) {

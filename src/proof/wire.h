@@ -2,26 +2,13 @@
 #ifndef ROTOR_PROOF_WIRE_H
 #define ROTOR_PROOF_WIRE_H
 
+#include "base/bytes.h"
 #include "rotortree.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-static inline void rotor_wire_put_u64(uint8_t *out, uint64_t value) {
-    for (unsigned i = 0; i < 8; i++) {
-        out[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static inline uint64_t rotor_wire_get_u64(const uint8_t *in) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)in[i] << (8 * i);
-    }
-    return value;
-}
 
 /* memcpy() that allows a null pointer with a count of 0. */
 static inline void rotor_wire_put_hashes(uint8_t *out, const rotor_hash *hashes, size_t count) {

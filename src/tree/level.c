@@ -91,8 +91,10 @@ static rotor_status add_reserved_extent(rotor_level *level, uint64_t least, size
     }
     size_t page = rotor_vm_page_bytes();
     size_t unit = (size_t)level->arity * ROTOR_HASH_BYTES;
+    uint64_t first = count > 0 ? end_of(&level->extents[count - 1]) : 0;
+    size_t held_bytes = (size_t)first * ROTOR_HASH_BYTES;
+    size_t skew = held_bytes % page;
     /* Never so little that a level which grows leaf by leaf uses up its extents. */
-    size_t held_bytes = (size_t)end_of(&level->extents[count - 1]) * ROTOR_HASH_BYTES;
     size_t least_bytes = larger((size_t)least * ROTOR_HASH_BYTES, held_bytes / 8);
     least_bytes = round_up(round_up(least_bytes, unit), page);
     size_t bytes = round_up(larger(larger(reservation_bytes, least_bytes), LEAST_RESERVATION), page);
@@ -102,7 +104,7 @@ static rotor_status add_reserved_extent(rotor_level *level, uint64_t least, size
         /* One page before the nodes can be read, as headroom; where huge pages matter the nodes begin on the boundary
          * of one. */
         lead = bytes >= 4 * ROTOR_VM_HUGE_BYTES ? ROTOR_VM_HUGE_BYTES : page;
-        memory = rotor_vm_reserve(lead + bytes);
+        memory = rotor_vm_reserve(lead + page + bytes);
         if (memory != NULL || bytes == least_bytes) {
             break;
         }
@@ -113,42 +115,53 @@ static rotor_status add_reserved_extent(rotor_level *level, uint64_t least, size
         return ROTOR_OUT_OF_MEMORY;
     }
     if (rotor_vm_commit(memory + lead - page, page) != ROTOR_OK) {
-        rotor_vm_release(memory, lead + bytes);
+        rotor_vm_release(memory, lead + page + bytes);
         return ROTOR_OUT_OF_MEMORY;
     }
-    level->extents[count] = (rotor_extent){.base = memory + lead,
-                                           .first = end_of(&level->extents[count - 1]),
+    level->extents[count] = (rotor_extent){.base = memory + lead + skew,
+                                           .first = first,
                                            .capacity = bytes / unit * level->arity,
                                            .memory = memory,
-                                           .mapped_bytes = lead + bytes};
+                                           .mapped_bytes = lead + page + bytes,
+                                           .skew = skew};
     atomic_store_explicit(&level->extent_count, count + 1, memory_order_release);
     return ROTOR_OK;
+}
+
+static uint8_t *origin_of(const rotor_extent *extent) {
+    return extent->base - extent->skew;
+}
+
+/* Bytes from the origin to the end of the extent's first `nodes` nodes. */
+static size_t span_of(const rotor_extent *extent, uint64_t nodes) {
+    return extent->skew + (size_t)nodes * ROTOR_HASH_BYTES;
 }
 
 /* Commits an extent so that its first `nodes` nodes have memory. */
 static rotor_status commit_extent(rotor_extent *extent, uint64_t nodes) {
     size_t page = rotor_vm_page_bytes();
-    size_t need = (size_t)nodes * ROTOR_HASH_BYTES;
+    size_t need = span_of(extent, nodes);
+    uint8_t *origin = origin_of(extent);
     size_t old = extent->committed_bytes;
     if (need <= old) { /* always so for a heap block */
         return ROTOR_OK;
     }
-    size_t most = round_up((size_t)extent->capacity * ROTOR_HASH_BYTES, page);
+    size_t most = round_up(span_of(extent, extent->capacity), page);
     size_t step = need >= HUGE_FROM ? ROTOR_VM_HUGE_BYTES : larger(need / 32, LEAST_STEP);
     size_t bytes = smaller(round_up(need, round_up(step, page)), most);
-    if (rotor_vm_commit(extent->base + old, bytes - old) != ROTOR_OK) {
+    if (rotor_vm_commit(origin + old, bytes - old) != ROTOR_OK) {
         return ROTOR_OUT_OF_MEMORY;
     }
     /* Pages of a batch that fills them whole are huge at once; the rest is touched in one call, as one fault after the
      * other costs five times as much. */
     size_t huge = round_down(bytes >= HUGE_FROM ? bytes : need, ROTOR_VM_HUGE_BYTES);
     if (huge > extent->huge_bytes) {
-        rotor_vm_advise_huge(extent->base + extent->huge_bytes, huge - extent->huge_bytes);
+        rotor_vm_advise_huge(origin + extent->huge_bytes, huge - extent->huge_bytes);
         extent->huge_bytes = huge;
     }
     size_t from = larger(old, huge);
     if (from < bytes) {
-        if (rotor_vm_populate(extent->base + from, bytes - from) != ROTOR_OK) {
+        if (rotor_vm_populate(origin + from, bytes - from) != ROTOR_OK) {
             return ROTOR_OUT_OF_MEMORY; /* committed_bytes is unchanged: the next try starts over */
         }
         extent->populated_bytes = bytes;
@@ -203,10 +216,13 @@ rotor_status rotor_level_populate(rotor_level *level, uint64_t first, uint64_t n
         }
         uint64_t end = nodes < end_of(extent) ? nodes : end_of(extent);
         uint64_t start = first > extent->first ? first : extent->first;
-        size_t from = round_down((size_t)(start - extent->first) * ROTOR_HASH_BYTES, page);
-        size_t to = round_up((size_t)(end - extent->first) * ROTOR_HASH_BYTES, page);
-        if (start < end && from < to) {
-            rotor_status status = rotor_vm_populate(extent->base + from, to - from);
+        if (start >= end) {
+            continue;
+        }
+        size_t from = larger(round_down(span_of(extent, start - extent->first), page), extent->filed_bytes);
+        size_t to = round_up(span_of(extent, end - extent->first), page);
+        if (from < to) {
+            rotor_status status = rotor_vm_populate(origin_of(extent) + from, to - from);
             if (status != ROTOR_OK) {
                 return status;
             }
@@ -220,8 +236,10 @@ uint64_t rotor_level_committed(const rotor_level *level) {
     uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
     uint64_t nodes = 0;
     for (uint32_t e = 0; e < count; e++) {
-        uint64_t here = level->extents[e].committed_bytes / ROTOR_HASH_BYTES;
-        nodes += here < level->extents[e].capacity ? here : level->extents[e].capacity;
+        const rotor_extent *extent = &level->extents[e];
+        size_t bytes = extent->committed_bytes > extent->skew ? extent->committed_bytes - extent->skew : 0;
+        uint64_t here = bytes / ROTOR_HASH_BYTES;
+        nodes += here < extent->capacity ? here : extent->capacity;
     }
     return nodes;
 }
@@ -232,9 +250,80 @@ uint64_t rotor_level_touched_bytes(const rotor_level *level, uint64_t used) {
     for (uint32_t e = 0; e < count; e++) {
         const rotor_extent *extent = &level->extents[e];
         uint64_t here = used <= extent->first ? 0 : used - extent->first;
-        here = (here < extent->capacity ? here : extent->capacity) * ROTOR_HASH_BYTES;
-        size_t page = here <= extent->huge_bytes ? ROTOR_VM_HUGE_BYTES : rotor_vm_page_bytes();
-        bytes += larger(round_up((size_t)here, page), extent->populated_bytes);
+        size_t span = here == 0 ? 0 : span_of(extent, here < extent->capacity ? here : extent->capacity);
+        size_t page = span <= extent->huge_bytes ? ROTOR_VM_HUGE_BYTES : rotor_vm_page_bytes();
+        size_t touched = larger(round_up(span, page), extent->populated_bytes);
+        bytes += touched > extent->filed_bytes ? touched - extent->filed_bytes : 0;
+    }
+    return bytes;
+}
+
+rotor_status rotor_level_commit_filed(rotor_level *level, uint64_t nodes, size_t reservation_bytes) {
+    uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
+    if (count == 0 && nodes > MOST_HEAP_NODES) {
+        rotor_status status = add_reserved_extent(
+            level, nodes, larger(smaller(reservation_bytes, FIRST_RESERVATION), 2 * (size_t)nodes * ROTOR_HASH_BYTES));
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        /* Not to be advised: the pages come from files. */
+        rotor_extent *extent = &level->extents[0];
+        extent->committed_bytes = round_down(span_of(extent, nodes), rotor_vm_page_bytes());
+        extent->huge_bytes = round_down(extent->committed_bytes, ROTOR_VM_HUGE_BYTES);
+    }
+    return rotor_level_commit(level, nodes, reservation_bytes);
+}
+
+rotor_status rotor_level_map(rotor_level *level, uint64_t nodes, rotor_level_mapper *map, void *context) {
+    size_t page = rotor_vm_page_bytes();
+    uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
+    for (uint32_t e = 0; e < count && level->extents[e].first < nodes; e++) {
+        rotor_extent *extent = &level->extents[e];
+        if (extent->is_heap) {
+            continue;
+        }
+        uint64_t here = nodes - extent->first;
+        here = here < extent->capacity ? here : extent->capacity;
+        size_t from = extent->filed_bytes;
+        if (from == 0 && extent->skew > 0) {
+            from = page; /* the first page holds nodes of the extent before */
+        }
+        size_t to = round_down(span_of(extent, here), page);
+        if (from < to) {
+            uint64_t offset = extent->first * ROTOR_HASH_BYTES - extent->skew + from;
+            rotor_status status = map(context, origin_of(extent) + from, to - from, offset);
+            if (status != ROTOR_OK) {
+                return status;
+            }
+            extent->filed_bytes = to;
+        }
+    }
+    return ROTOR_OK;
+}
+
+rotor_status rotor_level_reclaim(rotor_level *level, uint64_t first) {
+    size_t page = rotor_vm_page_bytes();
+    uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
+    for (uint32_t e = count; e > 0 && end_of(&level->extents[e - 1]) > first; e--) {
+        rotor_extent *extent = &level->extents[e - 1];
+        uint64_t kept = first > extent->first ? first - extent->first : 0;
+        size_t from = round_down(span_of(extent, kept), page);
+        if (from < extent->filed_bytes) {
+            /* A writable page too many does no harm, so what succeeds before a failure need not be undone. */
+            if (rotor_vm_commit(origin_of(extent) + from, extent->filed_bytes - from) != ROTOR_OK) {
+                return ROTOR_OUT_OF_MEMORY;
+            }
+            extent->filed_bytes = from;
+        }
+    }
+    return ROTOR_OK;
+}
+
+uint64_t rotor_level_filed_bytes(const rotor_level *level) {
+    uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_acquire);
+    uint64_t bytes = 0;
+    for (uint32_t e = 0; e < count; e++) {
+        bytes += level->extents[e].filed_bytes;
     }
     return bytes;
 }

@@ -9,6 +9,7 @@
 #ifndef ROTOR_TREE_NODES_H
 #define ROTOR_TREE_NODES_H
 
+#include "base/tsan.h"
 #include "rotortree.h"
 
 #include <stdatomic.h>
@@ -18,14 +19,6 @@
 
 #if defined(__x86_64__)
 #include <emmintrin.h>
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-#define ROTOR_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ROTOR_TSAN 1
-#endif
 #endif
 
 #ifdef ROTOR_TSAN

@@ -106,12 +106,22 @@ rotor_status rotor_snapshot_take_latest(const rotor_tree *tree, rotor_snapshot *
     return ROTOR_OK;
 }
 
+bool rotor_tree_is_cut_elsewhere(const rotor_tree *tree) {
+    for (int slot = 0; slot < 2; slot++) {
+        if (tree->watched[slot] != NULL &&
+            atomic_load_explicit(tree->watched[slot], memory_order_acquire) != tree->watched_value) {
+            return true;
+        }
+    }
+    return false;
+}
+
 rotor_status rotor_snapshot_check(const rotor_snapshot *snapshot) {
     if (snapshot == NULL || snapshot->tree == NULL) {
         return ROTOR_MISUSE;
     }
     bool cut = rotor_published_is_cut(&snapshot->tree->published, snapshot->epoch, snapshot->size);
-    return cut ? ROTOR_STALE : ROTOR_OK;
+    return cut || rotor_tree_is_cut_elsewhere(snapshot->tree) ? ROTOR_STALE : ROTOR_OK;
 }
 
 rotor_status rotor_snapshot_head(const rotor_snapshot *snapshot, rotor_tree_head *head) {

@@ -31,6 +31,7 @@ rotor_status rotor_tree_create(rotor_tree **tree, const rotor_options *options, 
         return ROTOR_OUT_OF_MEMORY;
     }
     created->hasher = hasher;
+    created->verify_proofs = options->verify_proofs != 0;
     created->radix = rotor_radix_of(options->arity);
     created->max_depth = options->max_depth;
     created->threads = options->threads;
@@ -171,9 +172,19 @@ static void lock_as_writer(rotor_tree *tree) {
     pthread_mutex_lock(&tree->writer);
 }
 
-rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, uint64_t count) {
+static void fill_token(const rotor_tree *tree, rotor_token *token) {
+    if (token != NULL) {
+        *token = (rotor_token){.epoch = tree->epoch, .size = tree->size};
+    }
+}
+
+rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaves,
+                               uint64_t count) {
     lock_as_writer(tree);
-    rotor_status status = check_growth(tree, tree->size, count);
+    rotor_status status = tree->refusal;
+    if (status == ROTOR_OK) {
+        status = check_growth(tree, tree->size, count);
+    }
     if (status == ROTOR_OK) {
         status = make_room(tree, tree->size + count);
     }
@@ -183,6 +194,12 @@ rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, const rotor_h
         } else {
             append_rooted(tree, leaves, count);
             *root = tree->edge[tree->depth];
+        }
+        fill_token(tree, token);
+        if (tree->appended != NULL) {
+            void (*appended)(void *context) = tree->appended;
+            tree->appended = NULL;
+            appended(tree->appended_context);
         }
     }
     pthread_mutex_unlock(&tree->writer);
@@ -202,12 +219,29 @@ void rotor_tree_publish_accepted(rotor_tree *tree) {
     pthread_mutex_unlock(&tree->writer);
 }
 
-rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size) {
+/* Makes the memory above the first `size` leaves, which may be pages of files, writable. */
+static rotor_status reclaim(rotor_tree *tree, uint64_t size) {
+    uint64_t nodes = size;
+    for (uint32_t level = 0; level <= tree->max_depth && tree->levels[level] != NULL; level++) {
+        rotor_status status = rotor_level_reclaim(tree->levels[level], nodes);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        nodes = rotor_radix_div(tree->radix, nodes);
+    }
+    return ROTOR_OK;
+}
+
+rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size) {
     lock_as_writer(tree);
-    rotor_status status = ROTOR_OK;
-    if (size > tree->size) {
+    rotor_status status = tree->refusal;
+    if (status == ROTOR_OK && size > tree->size) {
         status = ROTOR_OUT_OF_RANGE;
-    } else if (size < tree->size) {
+    }
+    if (status == ROTOR_OK && size < tree->size) {
+        status = reclaim(tree, size);
+    }
+    if (status == ROTOR_OK && size < tree->size) {
         if (tree->folded < size) {
             rotor_build(tree, tree->folded, size, NULL);
         }
@@ -219,8 +253,77 @@ rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size) {
         rotor_publish_cut(&tree->published, tree->epoch, size);
         accept_size(tree, size);
     }
+    if (status == ROTOR_OK) {
+        fill_token(tree, token);
+    }
     pthread_mutex_unlock(&tree->writer);
     return status;
+}
+
+rotor_token rotor_tree_moment(rotor_tree *tree) {
+    rotor_token moment;
+    pthread_mutex_lock(&tree->writer);
+    fill_token(tree, &moment);
+    pthread_mutex_unlock(&tree->writer);
+    return moment;
+}
+
+void rotor_tree_refuse(rotor_tree *tree, rotor_status refusal) {
+    pthread_mutex_lock(&tree->writer);
+    tree->refusal = refusal;
+    pthread_mutex_unlock(&tree->writer);
+}
+
+bool rotor_tree_notify(rotor_tree *tree, uint64_t size, void (*appended)(void *context), void *context) {
+    pthread_mutex_lock(&tree->writer);
+    bool waits = tree->size <= size;
+    tree->appended = waits ? appended : NULL;
+    tree->appended_context = context;
+    pthread_mutex_unlock(&tree->writer);
+    return waits;
+}
+
+rotor_status rotor_tree_prepare(rotor_tree *tree, uint64_t size, uint32_t filed_levels) {
+    size_t reservation = tree->reservation_bytes;
+    uint64_t nodes = size;
+    for (uint32_t level = 0; level <= tree->max_depth && nodes > 0; level++) {
+        tree->levels[level] = rotor_level_create(tree->radix.n);
+        if (tree->levels[level] == NULL) {
+            return ROTOR_OUT_OF_MEMORY;
+        }
+        rotor_status status = level < filed_levels ? rotor_level_commit_filed(tree->levels[level], nodes, reservation)
+                                                   : rotor_level_commit(tree->levels[level], nodes, reservation);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        nodes = rotor_radix_div(tree->radix, nodes);
+        reservation /= tree->radix.n;
+    }
+    return ROTOR_OK;
+}
+
+void rotor_tree_adopt(rotor_tree *tree, uint64_t size) {
+    tree->size = size;
+    tree->folded = size;
+    publish(tree, true);
+    accept_size(tree, size);
+}
+
+rotor_status rotor_tree_map(rotor_tree *tree, uint32_t level, uint64_t nodes, rotor_level_mapper *map, void *context) {
+    pthread_mutex_lock(&tree->writer);
+    rotor_status status = rotor_level_map(tree->levels[level], nodes, map, context);
+    pthread_mutex_unlock(&tree->writer);
+    return status;
+}
+
+uint64_t rotor_tree_filed_bytes(rotor_tree *tree) {
+    pthread_mutex_lock(&tree->writer);
+    uint64_t bytes = 0;
+    for (uint32_t level = 0; level <= tree->max_depth && tree->levels[level] != NULL; level++) {
+        bytes += rotor_level_filed_bytes(tree->levels[level]);
+    }
+    pthread_mutex_unlock(&tree->writer);
+    return bytes;
 }
 
 rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves) {

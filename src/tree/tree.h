@@ -8,7 +8,10 @@
  *   folded     leaves whose complete ancestors are stored as well; the leaves from there on wait for a root to be asked
  * for rooted     leaves that edge[] and the published state stand for
  *
- *   rooted <= accepted, folded <= accepted */
+ *   rooted <= accepted, folded <= accepted
+ *
+ * A tree that is kept on disk has a store (src/store), which this layer does not know: it has a pointer to carry, a
+ * status with which to refuse changes, and a call to make at the next append. */
 #ifndef ROTOR_TREE_TREE_H
 #define ROTOR_TREE_TREE_H
 
@@ -40,12 +43,21 @@ struct rotor_tree {
     uint64_t max_leaves;
     rotor_block_shape block;
     size_t reservation_bytes; /* address space to ask for at level 0; less above */
+    bool verify_proofs;
+    struct rotor_store *store; /* what keeps the tree on disk; NULL in memory */
+    /* Of a tree that is read while another process may write it: where that process counts its truncations, as
+     * little-endian bytes, and the count that this tree was read under. NULL otherwise. */
+    const _Atomic uint64_t *watched[2];
+    uint64_t watched_value;
 
     _Atomic uint64_t accepted;
     rotor_published published;
 
     /* The writer's. */
     pthread_mutex_t writer;
+    rotor_status refusal;            /* of every change; ROTOR_OK */
+    void (*appended)(void *context); /* called once, at the end of the next append, and then forgotten; or NULL */
+    void *appended_context;
     pthread_mutex_t turn;     /* held by a reader that waits for the writer's lock: writers queue behind it */
     _Atomic uint32_t waiting; /* readers that want or hold `turn` */
     rotor_level *levels[ROTOR_MAX_DEPTH + 1]; /* complete nodes; created from level 0 up as they get any */
@@ -70,11 +82,38 @@ rotor_status rotor_tree_create(rotor_tree **tree, const rotor_options *options, 
 void rotor_tree_destroy(rotor_tree *tree);
 
 /* As the public functions of similar names; they take the writer's lock. */
-rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, const rotor_hash *leaves, uint64_t count);
-rotor_status rotor_tree_truncate(rotor_tree *tree, uint64_t size);
+rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaves,
+                               uint64_t count);
+rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
 rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves);
 void rotor_tree_set_parallel(rotor_tree *tree, uint64_t parallel_threshold, uint64_t task_nodes);
 uint64_t rotor_tree_memory_bytes(rotor_tree *tree);
+
+/* The present moment, for rotor_token_status() and the like. */
+rotor_token rotor_tree_moment(rotor_tree *tree);
+
+/* Whether the process that writes the files of this tree has truncated it since: it says so before it overwrites
+ * anything. To follow an acquire fence. */
+bool rotor_tree_is_cut_elsewhere(const rotor_tree *tree);
+
+/* Refuses all changes from now on. */
+void rotor_tree_refuse(rotor_tree *tree, rotor_status refusal);
+
+/* Has `appended` called at the end of the next append, under the writer's lock, unless there are more than `size`
+ * leaves already: then returns false and forgets it. */
+bool rotor_tree_notify(rotor_tree *tree, uint64_t size, void (*appended)(void *context), void *context);
+
+/* Gives an empty tree memory for `size` leaves and the complete nodes above them. Levels below `filed_levels` leave
+ * room for pages of files, as rotor_level_commit_filed(). The caller then fills all complete nodes in and ends with
+ * rotor_tree_adopt(), which computes the edge and shows the tree. No other thread may know the tree yet. */
+rotor_status rotor_tree_prepare(rotor_tree *tree, uint64_t size, uint32_t filed_levels);
+void rotor_tree_adopt(rotor_tree *tree, uint64_t size);
+
+/* rotor_level_map() under the writer's lock. */
+rotor_status rotor_tree_map(rotor_tree *tree, uint32_t level, uint64_t nodes, rotor_level_mapper *map, void *context);
+
+/* Bytes of nodes in pages of files. */
+uint64_t rotor_tree_filed_bytes(rotor_tree *tree);
 
 /* Brings the published state up to the accepted leaves. */
 void rotor_tree_publish_accepted(rotor_tree *tree);

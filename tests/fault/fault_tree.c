@@ -113,9 +113,9 @@ static void step_insert(scenario *s, uint64_t count, bool with_root, const char 
         rotor_hash *output = with_root ? &root : NULL;
         rotor_status status;
         if (count == 1) {
-            ARMED(status, rotor_insert(s->tree, output, &s->leaves[s->size]));
+            ARMED(status, rotor_insert(s->tree, output, NULL, &s->leaves[s->size]));
         } else {
-            ARMED(status, rotor_insert_many(s->tree, output, s->leaves + s->size, count));
+            ARMED(status, rotor_insert_many(s->tree, output, NULL, s->leaves + s->size, count));
         }
         if (went_well(s, status, what)) {
             s->size += count;
@@ -162,7 +162,7 @@ static void step_truncate(scenario *s, uint64_t size) {
     if (size >= s->size) {
         return;
     }
-    ARMED(status, rotor_truncate(s->tree, size));
+    ARMED(status, rotor_truncate(s->tree, NULL, size));
     /* Cutting needs no memory; there is nothing in the manual that it may fail for. */
     expect_ok(status, "call %" PRIu64 ": truncate", fault.fail_at);
     s->size = size;
@@ -246,7 +246,7 @@ static bool step_create(scenario *s) {
     for (int attempt = 0; attempt < 2; attempt++) {
         rotor_error error = {0};
         rotor_status status;
-        ARMED(status, rotor_create(&s->tree, &options, &error));
+        ARMED(status, rotor_open(&s->tree, NULL, &options, &error));
         if (went_well(s, status, "create")) {
             return true;
         }
@@ -299,7 +299,7 @@ static bool play(rotor_hash *leaves, bool may_fail) {
         step_insert(&s, 2000, false, "batch afterwards");
         step_insert(&s, large / 4, true, "large batch afterwards");
         expect_every_node(&s);
-        rotor_close(s.tree);
+        rotor_close(s.tree, NULL);
         return refused;
     }
     return true;
@@ -408,7 +408,7 @@ static filled fill_until_refused(uint32_t arity, uint32_t threads, size_t batch)
     rotor_tree *tree = NULL;
     rotor_options_init(&options, arity, 40);
     options.threads = threads;
-    rotor_status status = rotor_create(&tree, &options, NULL);
+    rotor_status status = rotor_open(&tree, NULL, &options, NULL);
     if (status != ROTOR_OK) {
         result.status = status;
         return result;
@@ -418,7 +418,7 @@ static filled fill_until_refused(uint32_t arity, uint32_t threads, size_t batch)
         for (size_t i = 0; i < batch; i++) {
             leaves[i] = test_golden_leaf(size + i);
         }
-        status = rotor_insert_many(tree, NULL, leaves, batch);
+        status = rotor_insert_many(tree, NULL, NULL, leaves, batch);
         size += status == ROTOR_OK ? batch : 0;
     } while (status == ROTOR_OK);
     result.status = status;
@@ -434,14 +434,14 @@ static filled fill_until_refused(uint32_t arity, uint32_t threads, size_t batch)
     result.sound += rotor_snapshot_at(&snapshot, &snapshot, size / 2) == ROTOR_OK;
     rotor_snapshot past = snapshot;
     /* There is room again once leaves are cut off. */
-    result.sound += rotor_truncate(tree, size / 2) == ROTOR_OK;
+    result.sound += rotor_truncate(tree, NULL, size / 2) == ROTOR_OK;
     rotor_hash root;
     for (size_t i = 0; i < batch; i++) {
         leaves[i] = test_golden_leaf(size / 2 + i);
     }
     result.sound += rotor_root(tree, &root) == ROTOR_OK && test_same_hash(&root, &past.edge[past.depth]);
-    result.sound += rotor_insert_many(tree, &root, leaves, batch) == ROTOR_OK;
-    rotor_close(tree);
+    result.sound += rotor_insert_many(tree, &root, NULL, leaves, batch) == ROTOR_OK;
+    rotor_close(tree, NULL);
     return result;
 }
 

@@ -14,7 +14,7 @@ int main(void) {
     int i;
 
     rotor_options_init(&options, 4, 8);
-    if (rotor_create(&tree, &options, NULL) != ROTOR_OK || rotor_insert_many(tree, NULL, leaves, 5) != ROTOR_OK ||
+    if (rotor_open(&tree, NULL, &options, NULL) != ROTOR_OK || rotor_insert_many(tree, NULL, NULL, leaves, 5) != ROTOR_OK ||
         rotor_snapshot_take(tree, &snapshot) != ROTOR_OK || rotor_snapshot_head(&snapshot, &head) != ROTOR_OK ||
         rotor_inclusion_prove(&snapshot, &proof, 3) != ROTOR_OK ||
         rotor_inclusion_verify(&proof, &head, &leaves[3]) != ROTOR_OK ||
@@ -26,6 +26,6 @@ int main(void) {
         printf("%02x", head.root.bytes[i]);
     printf(" %s\n", rotor_version());
     rotor_inclusion_proof_free(&proof);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     return 0;
 }

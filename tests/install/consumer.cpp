@@ -12,13 +12,13 @@ int main() {
     rotor_hash root;
 
     rotor_options_init(&options, 2, 8);
-    if (rotor_create(&tree, &options, nullptr) != ROTOR_OK || rotor_insert(tree, &root, &leaf) != ROTOR_OK)
+    if (rotor_open(&tree, NULL, &options, nullptr) != ROTOR_OK || rotor_insert(tree, &root, NULL, &leaf) != ROTOR_OK)
         return 1;
     for (uint8_t byte : root.bytes)
         std::printf("%02x", byte);
     std::printf(" %s\n", rotor_version());
     rotor_inclusion_proof_free(&inclusion);
     rotor_consistency_proof_free(&consistency);
-    rotor_close(tree);
+    rotor_close(tree, NULL);
     return 0;
 }

@@ -1,0 +1,131 @@
+/* Ten million leaves into a new durable tree, in batches with a root each, and one flush; then the checkpoint of all of
+ * them. In turn with a plain file that takes the same leaves, and with a tree in memory. */
+#include "bench.h"
+#include "stored.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LEAVES ROTOR_BENCH_LEAVES_MAX
+#define SPACE ((uint64_t)2 << 30)
+
+typedef struct bulk_way {
+    size_t batch;
+    bool manual;      /* else what a new tree does by itself: flushes each 10 ms, checkpoints when much is new */
+    bool first_flush; /* before the time of the checkpoint begins */
+    rotor_bench_samples rate;
+    rotor_bench_samples of_raw;
+    rotor_bench_samples of_memory;
+    rotor_bench_samples cpu_ns; /* of all threads, a leaf */
+    rotor_bench_samples checkpoint_ms;
+    rotor_bench_samples over_nodes; /* bytes written over 32 for each node */
+    double written_bytes;
+} bulk_way;
+
+/* ns for the same inserts into a new tree in memory. */
+static double memory_ns(const rotor_bench *bench, size_t batch) {
+    rotor_tree *tree = rotor_bench_tree(ROTOR_BENCH_STORED_ARITY, 0);
+    rotor_hash root;
+    uint64_t begin = rotor_bench_wall_ns();
+    rotor_bench_stored_grow(bench, tree, LEAVES, batch, &root);
+    double ns = (double)(rotor_bench_wall_ns() - begin);
+    rotor_close(tree, NULL);
+    return ns;
+}
+
+static void measure_round(const rotor_bench *bench, bulk_way *way, double raw_ns, const rotor_hash *expected) {
+    rotor_options options = rotor_bench_stored_options(way->manual);
+    rotor_tree *tree = rotor_bench_stored_open("tree", &options);
+    rotor_hash root;
+    rotor_bench_span start = rotor_bench_start();
+    rotor_bench_stored_grow(bench, tree, LEAVES, way->batch, &root);
+    if (way->first_flush) {
+        rotor_bench_stored_expect_ok(tree, rotor_flush(tree), "flush");
+    }
+    rotor_bench_span span = rotor_bench_stop(start);
+    uint64_t begin = rotor_bench_wall_ns();
+    rotor_bench_stored_expect_ok(tree, rotor_checkpoint(tree), "checkpoint");
+    rotor_bench_add(&way->checkpoint_ms, rotor_bench_ms_since(begin));
+    rotor_bench_expect_equal(&root, expected, "root of a durable tree");
+    rotor_bench_add(&way->rate, (double)LEAVES * 1e9 / span.wall_ns);
+    rotor_bench_add(&way->of_raw, raw_ns / span.wall_ns);
+    rotor_bench_add(&way->cpu_ns, span.cpu_ns / (double)LEAVES);
+    rotor_statistics statistics = rotor_bench_stored_statistics(tree);
+    way->written_bytes = (double)statistics.written_bytes;
+    rotor_bench_add(&way->over_nodes, way->written_bytes / (32 * (double)rotor_bench_count_nodes(tree)));
+    rotor_bench_stored_close(tree);
+    rotor_bench_folder_clear("tree");
+    if (way->first_flush) {
+        rotor_bench_add(&way->of_memory, memory_ns(bench, way->batch) / span.wall_ns);
+    }
+}
+
+static void report_inserts(const rotor_bench *bench, const bulk_way *way) {
+    const char *policy = way->manual ? "manual" : "default";
+    rotor_bench_row row = rotor_bench_row_of("stored_batches_and_flush", ROTOR_BENCH_STORED_ARITY, LEAVES, bench->cpus);
+    rotor_bench_text(&row, "policy", policy);
+    rotor_bench_number(&row, "batch", (double)way->batch);
+    rotor_bench_number(&row, "of_plain", rotor_bench_median(&way->of_raw));
+    rotor_bench_number(&row, "of_memory", rotor_bench_median(&way->of_memory));
+    rotor_bench_number(&row, "cpu_ns_per_leaf", rotor_bench_median(&way->cpu_ns));
+    rotor_bench_number(&row, "written_bytes_per_leaf", way->written_bytes / (double)LEAVES);
+    rotor_bench_number(&row, "written_over_nodes", rotor_bench_median(&way->over_nodes));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_LEAVES_PER_S, &way->rate);
+    if (way->batch == 10000) {
+        char what[96];
+        snprintf(what, sizeof what, "durable tree, batches of 10,000 and a flush, N=4, 10M, %s policy", policy);
+        rotor_bench_bound(bench->output, what, rotor_bench_median(&way->rate) / 1e6, true, 15, "M leaves/s");
+        snprintf(what, sizeof what, "written over 32 bytes a node, N=4, 10M leaves, %s policy", policy);
+        rotor_bench_bound(bench->output, what, rotor_bench_median(&way->over_nodes), false, 1.4, "x");
+    }
+}
+
+static void report_checkpoint(const rotor_bench *bench, const bulk_way *way) {
+    rotor_bench_row row = rotor_bench_row_of("checkpoint_of_all", ROTOR_BENCH_STORED_ARITY, LEAVES, 1);
+    rotor_bench_text(&row, "flushed_before", way->first_flush ? "yes" : "no");
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &way->checkpoint_ms);
+}
+
+void rotor_bench_storage_bulk(rotor_bench *bench) {
+    enum { ways = 5 };
+    static const struct {
+        size_t batch;
+        bool manual;
+        bool first_flush;
+    } kinds[ways] = {
+        {10000, false, true}, {10000, true, true}, {1000, false, true}, {1000, true, true}, {10000, true, false},
+    };
+    if (!rotor_bench_folder_make(bench, "storage-bulk", SPACE)) {
+        return;
+    }
+    rotor_bench_section(bench->output, "ten million leaves into a new durable tree, in batches with a root each; then "
+                                       "its first checkpoint");
+    static bulk_way all[ways];
+    memset(all, 0, sizeof all);
+    rotor_bench_samples raw = {.count = 0};
+    rotor_hash expected = rotor_bench_stored_expected_root(bench, LEAVES);
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 11); round++) {
+        for (unsigned i = 0; i < ways; i++) {
+            double raw_ns = rotor_bench_raw_sequential_ns(bench, LEAVES);
+            rotor_bench_add(&raw, (double)LEAVES * 1e9 / raw_ns);
+            all[i].batch = kinds[i].batch;
+            all[i].manual = kinds[i].manual;
+            all[i].first_flush = kinds[i].first_flush;
+            measure_round(bench, &all[i], raw_ns, &expected);
+        }
+    }
+    rotor_bench_row row = rotor_bench_row_of("plain_write_and_sync", 0, LEAVES, 1);
+    rotor_bench_number(&row, "bytes_per_leaf", ROTOR_HASH_BYTES);
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_LEAVES_PER_S, &raw);
+    for (unsigned i = 0; i < ways; i++) {
+        if (all[i].first_flush) {
+            report_inserts(bench, &all[i]);
+        }
+    }
+    for (unsigned i = 0; i < ways; i++) {
+        if (all[i].manual && all[i].batch == 10000) {
+            report_checkpoint(bench, &all[i]);
+        }
+    }
+    rotor_bench_folder_remove();
+}

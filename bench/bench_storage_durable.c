@@ -1,0 +1,163 @@
+/* Leaves inserted one by one, each waited for until it is on the disk, by one caller and by many that share syncs. In
+ * turn with a plain file that takes the same 96 bytes and the same sync: into blocks written before, as the log does,
+ * and appended. */
+#include "bench.h"
+#include "stored.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MOST_CALLERS 64
+#define RAW_ZEROS ((uint64_t)8 << 20)
+#define SPACE ((uint64_t)1 << 30)
+
+typedef struct crew {
+    rotor_tree *tree;
+    const rotor_hash *leaves;
+    bool with_root;
+    pthread_barrier_t start;
+    atomic_bool ends;
+    _Atomic uint64_t inserts;
+    _Atomic uint32_t hired;
+} crew;
+
+static void *insert_until_told(void *argument) {
+    crew *all = argument;
+    /* Each its own leaves, far from those of the others. */
+    uint64_t at = (uint64_t)atomic_fetch_add(&all->hired, 1) * (ROTOR_BENCH_LEAVES_MAX / MOST_CALLERS);
+    uint64_t inserts = 0;
+    rotor_hash root;
+    pthread_barrier_wait(&all->start);
+    while (!atomic_load_explicit(&all->ends, memory_order_relaxed)) {
+        const rotor_hash *leaf = all->leaves + (at + inserts) % ROTOR_BENCH_LEAVES_MAX;
+        rotor_status status = rotor_insert_durable(all->tree, all->with_root ? &root : NULL, leaf, 1);
+        rotor_bench_stored_expect_ok(all->tree, status, "insert_durable");
+        inserts++;
+    }
+    atomic_fetch_add(&all->inserts, inserts);
+    return NULL;
+}
+
+typedef struct crew_result {
+    double per_s;
+    double inserts_per_sync;
+} crew_result;
+
+static crew_result run_crew(const rotor_bench *bench, rotor_tree *tree, unsigned callers, bool with_root, uint64_t ms) {
+    crew all = {.tree = tree, .leaves = bench->leaves, .with_root = with_root};
+    pthread_t ids[MOST_CALLERS];
+    pthread_barrier_init(&all.start, NULL, callers + 1);
+    uint64_t size = rotor_size(tree);
+    uint64_t syncs = rotor_bench_stored_statistics(tree).syncs;
+    for (unsigned i = 0; i < callers; i++) {
+        if (pthread_create(&ids[i], NULL, insert_until_told, &all) != 0) {
+            fprintf(stderr, "rotortree-bench: cannot start %u threads\n", callers);
+            exit(1);
+        }
+    }
+    pthread_barrier_wait(&all.start);
+    uint64_t begin = rotor_bench_wall_ns();
+    struct timespec pause = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+    atomic_store(&all.ends, true);
+    for (unsigned i = 0; i < callers; i++) {
+        pthread_join(ids[i], NULL);
+    }
+    double ns = (double)(rotor_bench_wall_ns() - begin);
+    pthread_barrier_destroy(&all.start);
+    double inserts = (double)atomic_load(&all.inserts);
+    rotor_statistics after = rotor_bench_stored_statistics(tree);
+    if (after.size != size + atomic_load(&all.inserts) || after.durable_size != after.size) {
+        fprintf(stderr, "rotortree-bench: wrong result: leaves after durable inserts\n");
+        exit(1);
+    }
+    return (crew_result){inserts * 1e9 / ns, inserts / (double)(after.syncs - syncs)};
+}
+
+typedef struct durable_way {
+    unsigned callers;
+    bool with_root;
+    rotor_bench_samples per_s;
+    rotor_bench_samples of_raw;
+    rotor_bench_samples of_one; /* one caller without root */
+    rotor_bench_samples per_sync;
+} durable_way;
+
+static void report_way(const rotor_bench *bench, const durable_way *way) {
+    rotor_bench_row row = rotor_bench_row_of("durable_insert", ROTOR_BENCH_STORED_ARITY, 0, way->callers);
+    double per_s = rotor_bench_median(&way->per_s);
+    rotor_bench_text(&row, "root", way->with_root ? "each" : "none");
+    rotor_bench_number(&row, "caller_waits_us", (double)way->callers * 1e6 / per_s);
+    rotor_bench_number(&row, "of_plain", rotor_bench_median(&way->of_raw));
+    rotor_bench_number(&row, "of_one_caller", rotor_bench_median(&way->of_one));
+    rotor_bench_number(&row, "inserts_per_sync", rotor_bench_median(&way->per_sync));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_PER_S, &way->per_s);
+    if (way->callers == 1 && !way->with_root) {
+        rotor_bench_bound(bench->output, "durable insert by one caller over the same plain write and sync",
+                          rotor_bench_median(&way->of_raw), true, 0.9, "x");
+    } else if (way->callers == MOST_CALLERS && !way->with_root) {
+        rotor_bench_bound(bench->output, "durable insert by 64 callers over one", rotor_bench_median(&way->of_one),
+                          true, 20, "x");
+    }
+}
+
+static void report_raw(const rotor_bench *bench, const char *where, const rotor_bench_samples *per_s) {
+    rotor_bench_row row = rotor_bench_row_of("plain_96_bytes_and_sync", 0, 0, 1);
+    rotor_bench_text(&row, "where", where);
+    rotor_bench_number(&row, "us", 1e6 / rotor_bench_median(per_s));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_PER_S, per_s);
+}
+
+void rotor_bench_storage_durable(rotor_bench *bench) {
+    enum { ways = 5 };
+    static const struct {
+        unsigned callers;
+        bool with_root;
+    } kinds[ways] = {{1, false}, {8, false}, {MOST_CALLERS, false}, {1, true}, {MOST_CALLERS, true}};
+    if (!rotor_bench_folder_make(bench, "storage-durable", SPACE)) {
+        return;
+    }
+    rotor_bench_section(bench->output, "single inserts, each waited for until it is durable; thr: callers");
+    static durable_way all[ways];
+    memset(all, 0, sizeof all);
+    rotor_bench_samples written = {.count = 0};
+    rotor_bench_samples appended = {.count = 0};
+    uint64_t ms = bench->full ? 500 : 150;
+    rotor_options options = rotor_bench_stored_options(false);
+    rotor_tree *tree = rotor_bench_stored_open("tree", &options);
+    rotor_bench_raw into = rotor_bench_raw_open("into", RAW_ZEROS);
+    rotor_bench_raw behind = rotor_bench_raw_open("behind", 0);
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 7, 21); round++) {
+        double raw = rotor_bench_raw_rate(&into, ms);
+        double one = 0;
+        for (unsigned i = 0; i < ways; i++) {
+            crew_result result = run_crew(bench, tree, kinds[i].callers, kinds[i].with_root, ms);
+            double raw_after = rotor_bench_raw_rate(&into, ms);
+            one = i == 0 ? result.per_s : one;
+            all[i].callers = kinds[i].callers;
+            all[i].with_root = kinds[i].with_root;
+            rotor_bench_add(&all[i].per_s, result.per_s);
+            rotor_bench_add(&all[i].of_raw, result.per_s * 2 / (raw + raw_after));
+            rotor_bench_add(&all[i].of_one, result.per_s / one);
+            rotor_bench_add(&all[i].per_sync, result.inserts_per_sync);
+            if (i == 0) {
+                rotor_bench_add(&written, raw);
+            }
+            raw = raw_after;
+        }
+        rotor_bench_add(&appended, rotor_bench_raw_rate(&behind, ms));
+    }
+    rotor_bench_raw_close(&into);
+    rotor_bench_raw_close(&behind);
+    rotor_bench_stored_close(tree);
+    report_raw(bench, "blocks written before", &written);
+    report_raw(bench, "appended", &appended);
+    for (unsigned i = 0; i < ways; i++) {
+        report_way(bench, &all[i]);
+    }
+    rotor_bench_folder_remove();
+}

@@ -1,0 +1,212 @@
+/* Opening durable trees of ten million leaves: from a log alone, and from a checkpoint with little or much verified;
+ * then proofs of random leaves from pages that are mapped from the files.
+ *
+ * "Cold" is what the system lets us make of it: the files' pages are dropped from its cache, while the disk, or the
+ * host of a virtual machine, may still have them. */
+#include "bench.h"
+#include "stored.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#define LEAVES ROTOR_BENCH_LEAVES_MAX
+#define SPACE ((uint64_t)2 << 30)
+
+/* Flushes of at least 4,096 leaves leave the leaves in the level files and only their checksums in the log. */
+#define LARGE_FLUSH 10000u
+#define SMALL_FLUSH 4000u
+
+/* ---------------------------------------------------------------- making the trees */
+
+static void make_log(const rotor_bench *bench, const char *name, size_t flushed) {
+    rotor_options options = rotor_bench_stored_options(true);
+    rotor_tree *tree = rotor_bench_stored_open(name, &options);
+    for (uint64_t size = flushed; size <= LEAVES; size += flushed) {
+        rotor_bench_stored_grow(bench, tree, size, flushed, NULL);
+        rotor_bench_stored_expect_ok(tree, rotor_flush(tree), "flush");
+    }
+    rotor_bench_stored_close(tree);
+}
+
+static void make_checkpoint(const rotor_bench *bench, const char *name) {
+    rotor_options options = rotor_bench_stored_options(true);
+    rotor_tree *tree = rotor_bench_stored_open(name, &options);
+    rotor_bench_stored_grow(bench, tree, LEAVES, LARGE_FLUSH, NULL);
+    rotor_bench_stored_expect_ok(tree, rotor_checkpoint(tree), "checkpoint");
+    rotor_bench_stored_close(tree);
+}
+
+/* ---------------------------------------------------------------- opening */
+
+typedef struct open_way {
+    const char *measure;
+    const char *name; /* of the tree */
+    const char *how;
+    uint32_t mode;
+    uint32_t verify;
+    bool cold;
+    size_t quick;
+    size_t full;
+    double bound_ms; /* 0: none */
+} open_way;
+
+/* Until the root is known. */
+static void measure_open(const rotor_bench *bench, const open_way *way, const rotor_hash *expected) {
+    rotor_options options = rotor_bench_stored_options(true);
+    options.mode = way->mode;
+    options.verify_at_open = way->verify;
+    rotor_bench_samples ms = {.count = 0};
+    rotor_bench_samples cpu_ms = {.count = 0};
+    double recovered = 0;
+    for (size_t round = 0; round < rotor_bench_rounds(bench, way->quick, way->full); round++) {
+        if (way->cold) {
+            rotor_bench_folder_cool(way->name);
+        }
+        rotor_hash root;
+        rotor_bench_span start = rotor_bench_start();
+        rotor_tree *tree = rotor_bench_stored_open(way->name, &options);
+        rotor_bench_stored_expect_ok(tree, rotor_root(tree, &root), "root");
+        rotor_bench_span span = rotor_bench_stop(start);
+        rotor_bench_add(&ms, span.wall_ns / 1e6);
+        rotor_bench_add(&cpu_ms, span.cpu_ns / 1e6);
+        rotor_bench_expect_equal(&root, expected, "root of a tree that was opened");
+        recovered = (double)rotor_bench_stored_statistics(tree).recovered_leaves;
+        rotor_bench_stored_close(tree);
+    }
+    rotor_bench_row row = rotor_bench_row_of(way->measure, ROTOR_BENCH_STORED_ARITY, LEAVES, bench->cpus);
+    rotor_bench_text(&row, "how", way->how);
+    rotor_bench_text(&row, "pages", way->cold ? "cold" : "warm");
+    rotor_bench_number(&row, "leaves_from_log", recovered);
+    rotor_bench_number(&row, "cpu_ms", rotor_bench_median(&cpu_ms)); /* of all threads */
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &ms);
+    if (way->bound_ms > 0) {
+        char what[96];
+        snprintf(what, sizeof what, "%s, %s, N=4, 10M leaves", way->measure, way->how);
+        rotor_bench_bound(bench->output, what, rotor_bench_median(&ms), false, way->bound_ms, "ms");
+    }
+}
+
+static void measure_opens(const rotor_bench *bench) {
+    static const open_way ways[] = {
+        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400},
+        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0},
+        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400},
+        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0},
+        {"open_from_checkpoint", "tree", "verify none", 0, ROTOR_VERIFY_NONE, false, 15, 41, 0},
+        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, false, 15, 41, 5},
+        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, true, 5, 21, 0},
+        {"open_from_checkpoint", "tree", "verify full", 0, ROTOR_VERIFY_FULL, false, 5, 15, 300},
+        {"open_from_checkpoint", "tree", "read-only, verify edge", ROTOR_OPEN_READ_ONLY, ROTOR_VERIFY_EDGE, false, 15,
+         41, 0},
+    };
+    rotor_hash expected = rotor_bench_stored_expected_root(bench, LEAVES);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        measure_open(bench, &ways[i], &expected);
+    }
+}
+
+/* ---------------------------------------------------------------- proofs */
+
+#define WARM_PROOFS 20000u /* in one sample; of as many leaves, the same in each */
+#define COLD_PROOFS 16u    /* after one opening; each its own sample */
+
+static rotor_tree *open_mapped(rotor_snapshot *snapshot) {
+    rotor_options options = rotor_bench_stored_options(true);
+    options.verify_at_open = ROTOR_VERIFY_NONE;
+    rotor_tree *tree = rotor_bench_stored_open("tree", &options);
+    rotor_bench_stored_expect_ok(tree, rotor_snapshot_take(tree, snapshot), "snapshot");
+    return tree;
+}
+
+static void prove(rotor_tree *tree, const rotor_snapshot *snapshot, rotor_inclusion_proof *proof, uint64_t random) {
+    rotor_bench_stored_expect_ok(tree, rotor_inclusion_prove(snapshot, proof, random % LEAVES), "prove");
+}
+
+static double warm_proof_ns(rotor_tree *tree, const rotor_snapshot *snapshot, rotor_inclusion_proof *proof) {
+    uint64_t random = 12345;
+    uint64_t begin = rotor_bench_now_ns();
+    for (unsigned i = 0; i < WARM_PROOFS; i++) {
+        prove(tree, snapshot, proof, rotor_bench_random(&random));
+    }
+    double ns = (double)(rotor_bench_now_ns() - begin) / WARM_PROOFS;
+    rotor_bench_expect_ok(rotor_inclusion_verify_self(proof), "proof from mapped pages");
+    return ns;
+}
+
+/* In turn with the same proofs from a tree in memory, whose pages are larger. */
+static void measure_warm_proofs(const rotor_bench *bench) {
+    rotor_snapshot snapshots[2];
+    rotor_tree *trees[2] = {rotor_bench_tree(ROTOR_BENCH_STORED_ARITY, 0), open_mapped(&snapshots[1])};
+    rotor_bench_load(trees[0], NULL, bench->leaves, LEAVES);
+    rotor_bench_expect_ok(rotor_snapshot_take(trees[0], &snapshots[0]), "snapshot");
+    rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
+    rotor_bench_samples ns = {.count = 0};
+    rotor_bench_samples over_memory = {.count = 0};
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 9, 31) + 1; round++) {
+        double memory = warm_proof_ns(trees[0], &snapshots[0], &proof);
+        double mapped = warm_proof_ns(trees[1], &snapshots[1], &proof);
+        if (round > 0) { /* the first maps the pages */
+            rotor_bench_add(&ns, mapped);
+            rotor_bench_add(&over_memory, mapped / memory);
+        }
+    }
+    rotor_inclusion_proof_free(&proof);
+    rotor_close(trees[0], NULL);
+    rotor_bench_stored_close(trees[1]);
+    rotor_bench_row row = rotor_bench_row_of("proof_from_files", ROTOR_BENCH_STORED_ARITY, LEAVES, 1);
+    rotor_bench_text(&row, "pages", "warm");
+    rotor_bench_number(&row, "over_memory", rotor_bench_median(&over_memory));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, &ns);
+}
+
+static double major_faults(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? (double)usage.ru_majflt : 0;
+}
+
+static void measure_cold_proofs(const rotor_bench *bench) {
+    rotor_bench_samples first = {.count = 0};
+    rotor_bench_samples later = {.count = 0};
+    size_t rounds = rotor_bench_rounds(bench, 4, 4);
+    uint64_t random = 54321;
+    double faults = 0;
+    rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
+    for (size_t round = 0; round < rounds; round++) {
+        rotor_bench_folder_cool("tree"); /* pages that a process maps would stay, so nobody has the tree open */
+        rotor_snapshot snapshot;
+        rotor_tree *tree = open_mapped(&snapshot);
+        double faults_before = major_faults();
+        for (unsigned i = 0; i < COLD_PROOFS; i++) {
+            uint64_t begin = rotor_bench_wall_ns();
+            prove(tree, &snapshot, &proof, rotor_bench_random(&random));
+            rotor_bench_add(i == 0 ? &first : &later, (double)(rotor_bench_wall_ns() - begin));
+            rotor_bench_expect_ok(rotor_inclusion_verify_self(&proof), "proof from cold pages");
+        }
+        faults += major_faults() - faults_before;
+        rotor_bench_stored_close(tree);
+    }
+    rotor_inclusion_proof_free(&proof);
+    const char *which[] = {"cold, first proof after opening", "cold, the proofs after it"};
+    const rotor_bench_samples *ns[] = {&first, &later};
+    for (unsigned i = 0; i < 2; i++) {
+        rotor_bench_row row = rotor_bench_row_of("proof_from_files", ROTOR_BENCH_STORED_ARITY, LEAVES, 1);
+        rotor_bench_text(&row, "pages", which[i]);
+        rotor_bench_number(&row, "major_faults_per_proof", faults / (double)(rounds * COLD_PROOFS));
+        rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, ns[i]);
+    }
+}
+
+void rotor_bench_storage_open(rotor_bench *bench) {
+    if (!rotor_bench_folder_make(bench, "storage-open", SPACE)) {
+        return;
+    }
+    rotor_bench_section(bench->output, "opening a durable tree of ten million leaves, until its root is known; proofs "
+                                       "of random leaves");
+    make_log(bench, "frames", SMALL_FLUSH);
+    make_log(bench, "extents", LARGE_FLUSH);
+    make_checkpoint(bench, "tree");
+    measure_opens(bench);
+    measure_warm_proofs(bench);
+    measure_cold_proofs(bench);
+    rotor_bench_folder_remove();
+}

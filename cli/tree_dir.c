@@ -1,0 +1,64 @@
+/* Tree directories, see tree_dir.h. */
+#include "tree_dir.h"
+
+#include "command.h"
+#include "report.h"
+
+#include <sys/stat.h>
+
+void rotor_cli_tree_options(rotor_options *options, const command_line *line, rotor_open_mode mode) {
+    rotor_options_init(options, line->arity, line->max_depth);
+    options->mode = (uint32_t)mode;
+    options->threads = line->threads;
+    options->kernel = line->kernel;
+}
+
+bool rotor_cli_tree_is_directory(const char *path) {
+    struct stat status;
+    bool other = stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+    if (other) {
+        rotor_cli_error("%s: is no directory, and a tree is kept in one", path);
+    }
+    return !other;
+}
+
+bool rotor_cli_tree_open(rotor_tree **tree, const char *path, const rotor_options *options) {
+    rotor_error error;
+    if (!rotor_cli_tree_is_directory(path)) {
+        return false;
+    }
+    rotor_status result = rotor_open(tree, path, options, &error);
+    if (result == ROTOR_OK) {
+        return true;
+    }
+    rotor_cli_error("%s%s", error.message, result == ROTOR_NOT_FOUND ? "; 'rotortree init' makes one" : "");
+    return false;
+}
+
+bool rotor_cli_tree_open_as(rotor_tree **tree, const char *path, const command_line *line, rotor_open_mode mode) {
+    rotor_options options;
+    rotor_cli_tree_options(&options, line, mode);
+    return rotor_cli_tree_open(tree, path, &options);
+}
+
+int rotor_cli_tree_close(rotor_tree *tree, const char *path, int code) {
+    rotor_error error;
+    if (rotor_close(tree, &error) != ROTOR_OK && code == EXIT_YES) {
+        rotor_cli_error("%s: cannot be closed: %s", path, error.message);
+        return EXIT_NOT_RUN;
+    }
+    return code;
+}
+
+const char *rotor_cli_tree_failure(rotor_tree *tree, rotor_status status, rotor_error *detail) {
+    if (status == ROTOR_FAILED && rotor_failure(tree, detail) == ROTOR_FAILED) {
+        return detail->message;
+    }
+    return rotor_status_message(status);
+}
+
+int rotor_cli_tree_error(rotor_tree *tree, const char *path, const char *what, rotor_status status) {
+    rotor_error detail;
+    rotor_cli_error("%s: %s: %s", path, what, rotor_cli_tree_failure(tree, status, &detail));
+    return EXIT_NOT_RUN;
+}

@@ -1,0 +1,229 @@
+/* Whole reads and writes on top of the file layer, and its failures in words. Must not know what the files hold. */
+#include "os/file.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- failures */
+
+/* strerror() may share its text between threads. Of the two forms of strerror_r(), GNU's may ignore the buffer. */
+static const char *text_of(int number, char *buffer, size_t bytes) {
+#ifdef __GLIBC__
+    return strerror_r(number, buffer, bytes);
+#else
+    return strerror_r(number, buffer, bytes) == 0 ? buffer : "unknown error";
+#endif
+}
+
+#define SHOWN_BYTES 400
+
+/* "DIRECTORY/NAME", or "DIRECTORY" without a name. Of a long path the end is shown, or a message would have no room for
+ * what went wrong. */
+static const char *place_of(const char *path, const char *name, char shown[SHOWN_BYTES]) {
+    const size_t most = 300;
+    size_t length = strlen(path);
+    bool has_name = name != NULL && *name != '\0';
+    (void)snprintf(shown, SHOWN_BYTES, "%s%s%s%.*s", length > most ? "..." : "",
+                   length > most ? path + (length - most) : path, has_name ? "/" : "", 80, has_name ? name : "");
+    return shown;
+}
+
+static rotor_status fail_as(rotor_status status, const char *path, const char *name, const char *call,
+                            int negative_errno, rotor_error *error) {
+    char shown[SHOWN_BYTES];
+    char text[128];
+    return rotor_fail(error, status, -negative_errno, "%s of %s: %s", call, place_of(path, name, shown),
+                      text_of(-negative_errno, text, sizeof text));
+}
+
+rotor_status rotor_file_fail(const rotor_directory *directory, const char *name, const char *call, int negative_errno,
+                             rotor_error *error) {
+    return fail_as(ROTOR_IO, directory->path, name, call, negative_errno, error);
+}
+
+/* ---------------------------------------------------------------- directories */
+
+rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
+                                  rotor_error *error) {
+    directory->os = os;
+    directory->handle = -1;
+    directory->file_mode = file_mode;
+    atomic_init(&directory->syncs, 0);
+    atomic_init(&directory->written_bytes, 0);
+    directory->path = strdup(path);
+    if (directory->path == NULL) {
+        return rotor_fail(error, ROTOR_OUT_OF_MEMORY, ENOMEM, "no memory for the name of a directory");
+    }
+    int handle;
+    do {
+        handle = os->open_directory(os->context, path);
+    } while (handle == -EINTR);
+    if (handle < 0) {
+        free(directory->path);
+        directory->path = NULL;
+        return fail_as(handle == -ENOENT ? ROTOR_NOT_FOUND : ROTOR_IO, path, NULL, "open", handle, error);
+    }
+    directory->handle = handle;
+    return ROTOR_OK;
+}
+
+void rotor_directory_close(rotor_directory *directory) {
+    if (directory->handle >= 0) {
+        (void)directory->os->close(directory->os->context, directory->handle);
+        directory->handle = -1;
+    }
+    free(directory->path);
+    directory->path = NULL;
+}
+
+rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error) {
+    atomic_fetch_add_explicit(&directory->syncs, 1, memory_order_relaxed);
+    int result = directory->os->sync_directory(directory->os->context, directory->handle);
+    return result == 0 ? ROTOR_OK : rotor_file_fail(directory, NULL, "fsync", result, error);
+}
+
+rotor_status rotor_file_remove(rotor_directory *directory, const char *name, rotor_error *error) {
+    int result = directory->os->unlink(directory->os->context, directory->handle, name);
+    return result == 0 || result == -ENOENT ? ROTOR_OK : rotor_file_fail(directory, name, "unlink", result, error);
+}
+
+rotor_status rotor_file_rename(rotor_directory *directory, const char *from, const char *to, rotor_error *error) {
+    int result = directory->os->rename(directory->os->context, directory->handle, from, to);
+    if (result == 0) {
+        return ROTOR_OK;
+    }
+    char call[64];
+    (void)snprintf(call, sizeof call, "rename to %s", to);
+    return rotor_file_fail(directory, from, call, result, error);
+}
+
+/* ---------------------------------------------------------------- files */
+
+rotor_status rotor_file_open(rotor_file *file, rotor_directory *directory, const char *name, unsigned flags,
+                             rotor_error *error) {
+    *file = ROTOR_FILE_CLOSED;
+    size_t length = strlen(name);
+    if (length >= sizeof file->name) {
+        return rotor_file_fail(directory, name, "open", -ENAMETOOLONG, error);
+    }
+    const rotor_os *os = directory->os;
+    int handle;
+    do {
+        handle = os->open(os->context, directory->handle, name, flags, directory->file_mode);
+    } while (handle == -EINTR);
+    if (handle < 0) {
+        rotor_status status = ROTOR_IO;
+        if (handle == -ENOENT && (flags & ROTOR_OS_CREATE) == 0) {
+            status = ROTOR_NOT_FOUND;
+        } else if (handle == -EEXIST && (flags & ROTOR_OS_NEW) != 0) {
+            status = ROTOR_EXISTS;
+        }
+        return fail_as(status, directory->path, name, "open", handle, error);
+    }
+    file->directory = directory;
+    file->handle = handle;
+    memcpy(file->name, name, length + 1);
+    return ROTOR_OK;
+}
+
+/* What matters was synced before, so a failure to close has nothing to add. */
+void rotor_file_close(rotor_file *file) {
+    if (file->handle >= 0) {
+        const rotor_os *os = file->directory->os;
+        (void)os->close(os->context, file->handle);
+    }
+    *file = ROTOR_FILE_CLOSED;
+}
+
+static rotor_status fail_transfer(const rotor_file *file, const char *call, size_t count, uint64_t offset,
+                                  int64_t negative_errno, rotor_error *error) {
+    char words[96];
+    (void)snprintf(words, sizeof words, "%s of %zu bytes at %" PRIu64, call, count, offset);
+    return rotor_file_fail(file->directory, file->name, words, (int)negative_errno, error);
+}
+
+rotor_status rotor_file_read_some(const rotor_file *file, void *bytes, size_t count, uint64_t offset, size_t *got,
+                                  rotor_error *error) {
+    const rotor_os *os = file->directory->os;
+    size_t done = 0;
+    *got = 0;
+    while (done < count) {
+        int64_t result =
+            os->read(os->context, file->handle, (uint8_t *)bytes + done, count - done, offset + (uint64_t)done);
+        if (result == 0) {
+            break;
+        }
+        if (result > 0) {
+            done += (size_t)result;
+        } else if (result != -EINTR) {
+            return fail_transfer(file, "pread", count - done, offset + (uint64_t)done, result, error);
+        }
+    }
+    *got = done;
+    return ROTOR_OK;
+}
+
+rotor_status rotor_file_read(const rotor_file *file, void *bytes, size_t count, uint64_t offset, rotor_error *error) {
+    size_t got;
+    rotor_status status = rotor_file_read_some(file, bytes, count, offset, &got, error);
+    if (status != ROTOR_OK || got == count) {
+        return status;
+    }
+    char shown[SHOWN_BYTES];
+    return rotor_fail(error, ROTOR_DAMAGED, 0, "%s ends before byte %" PRIu64 "; %zu bytes were wanted at %" PRIu64,
+                      place_of(file->directory->path, file->name, shown), offset + (uint64_t)got, count, offset);
+}
+
+rotor_status rotor_file_write(const rotor_file *file, const void *bytes, size_t count, uint64_t offset,
+                              rotor_error *error) {
+    const rotor_os *os = file->directory->os;
+    size_t done = 0;
+    while (done < count) {
+        int64_t result =
+            os->write(os->context, file->handle, (const uint8_t *)bytes + done, count - done, offset + (uint64_t)done);
+        if (result > 0) {
+            done += (size_t)result;
+            atomic_fetch_add_explicit(&file->directory->written_bytes, (uint64_t)result, memory_order_relaxed);
+        } else if (result != -EINTR) {
+            /* Of a regular file a write of nothing can only mean that there is no room; to repeat it might never end.
+             */
+            return fail_transfer(file, "pwrite", count - done, offset + (uint64_t)done, result == 0 ? -ENOSPC : result,
+                                 error);
+        }
+    }
+    return ROTOR_OK;
+}
+
+/* An interrupted sync counts as a failed one: what it left undone is not known. */
+rotor_status rotor_file_sync(const rotor_file *file, rotor_error *error) {
+    const rotor_os *os = file->directory->os;
+    atomic_fetch_add_explicit(&file->directory->syncs, 1, memory_order_relaxed);
+    int result = os->sync(os->context, file->handle);
+    return result == 0 ? ROTOR_OK : rotor_file_fail(file->directory, file->name, "fdatasync", result, error);
+}
+
+rotor_status rotor_file_truncate(const rotor_file *file, uint64_t bytes, rotor_error *error) {
+    const rotor_os *os = file->directory->os;
+    int result;
+    do {
+        result = os->truncate(os->context, file->handle, bytes);
+    } while (result == -EINTR);
+    if (result == 0) {
+        return ROTOR_OK;
+    }
+    char call[64];
+    (void)snprintf(call, sizeof call, "ftruncate to %" PRIu64 " bytes", bytes);
+    return rotor_file_fail(file->directory, file->name, call, result, error);
+}
+
+rotor_status rotor_file_status(const rotor_file *file, rotor_os_status *status, rotor_error *error) {
+    const rotor_os *os = file->directory->os;
+    int result = os->status(os->context, file->handle, status);
+    return result == 0 ? ROTOR_OK : rotor_file_fail(file->directory, file->name, "fstat", result, error);
+}

@@ -1,0 +1,283 @@
+/* The file layer of the system: each function is one system call and its errno. Must not know what the files hold, nor
+ * what an error means to whom. */
+#include "base/tsan.h"
+#include "os/os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == 8, "level files are larger than 32 bits can say");
+
+static int result_of(int result) {
+    return result < 0 ? -errno : result;
+}
+
+/* ---------------------------------------------------------------- directories */
+
+static int make_directory(void *context, const char *path, uint32_t mode) {
+    (void)context;
+    return result_of(mkdir(path, (mode_t)mode));
+}
+
+static int remove_directory(void *context, const char *path) {
+    (void)context;
+    return result_of(rmdir(path));
+}
+
+static int open_directory(void *context, const char *path) {
+    (void)context;
+    return result_of(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/* EINVAL and ENOTSUP say that the file system has no such call for directories (some network and FUSE file systems):
+ * nothing was attempted, so nothing was lost, and no other call would do more. To fail would only mean that no tree can
+ * be kept there. A sync that was attempted and failed gives EIO, ENOSPC, EDQUOT or EROFS. */
+static int sync_directory(void *context, int directory) {
+    (void)context;
+    if (fsync(directory) == 0 || errno == EINVAL || errno == ENOTSUP) {
+        return 0;
+    }
+    return -errno;
+}
+
+/* ".." is looked up in the directory itself: whatever the path ends with (a slash, ".", "..", a symbolic link), that is
+ * where its entry is. */
+static int sync_parent(void *context, const char *path) {
+    int directory;
+    do {
+        directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    } while (directory < 0 && errno == EINTR);
+    if (directory < 0) {
+        return -errno;
+    }
+    int parent;
+    do {
+        parent = result_of(openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    } while (parent == -EINTR);
+    (void)close(directory);
+    if (parent < 0) {
+        return parent;
+    }
+    int result = sync_directory(context, parent);
+    (void)close(parent);
+    return result;
+}
+
+/* Opened anew, since a duplicate of the handle would share its position with listings by other threads. */
+static int list(void *context, int directory, rotor_os_name *name, void *name_context) {
+    (void)context;
+    int handle;
+    do {
+        handle = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (handle < 0 && errno == EINTR);
+    if (handle < 0) {
+        return -errno;
+    }
+    DIR *names = fdopendir(handle);
+    if (names == NULL) {
+        int result = -errno;
+        (void)close(handle);
+        return result;
+    }
+    int result = 0;
+    while (result == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(names);
+        if (entry == NULL) {
+            result = -errno;
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            result = name(name_context, entry->d_name);
+        }
+    }
+    (void)closedir(names);
+    return result;
+}
+
+/* ---------------------------------------------------------------- files */
+
+static int open_file(void *context, int directory, const char *name, unsigned flags, uint32_t mode) {
+    (void)context;
+    int system_flags = O_CLOEXEC;
+    system_flags |= (flags & ROTOR_OS_WRITE) != 0 ? O_RDWR : O_RDONLY;
+    system_flags |= (flags & ROTOR_OS_CREATE) != 0 ? O_CREAT : 0;
+    system_flags |= (flags & ROTOR_OS_NEW) != 0 ? O_EXCL : 0;
+    system_flags |= (flags & ROTOR_OS_TRUNCATE) != 0 ? O_TRUNC : 0;
+    return result_of(openat(directory, name, system_flags, (mode_t)mode));
+}
+
+static int close_file(void *context, int file) {
+    (void)context;
+    return result_of(close(file));
+}
+
+static int64_t read_file(void *context, int file, void *bytes, size_t count, uint64_t offset) {
+    (void)context;
+    ssize_t got = pread(file, bytes, count, (off_t)offset);
+    return got < 0 ? -errno : got;
+}
+
+static int64_t write_file(void *context, int file, const void *bytes, size_t count, uint64_t offset) {
+    (void)context;
+    ssize_t put = pwrite(file, bytes, count, (off_t)offset);
+    return put < 0 ? -errno : put;
+}
+
+static int sync_file(void *context, int file) {
+    (void)context;
+    return result_of(fdatasync(file));
+}
+
+#ifdef SYNC_FILE_RANGE_WRITE
+static void start_sync_of_file(void *context, int file) {
+    (void)context;
+    (void)sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+#endif
+
+static int truncate_file(void *context, int file, uint64_t bytes) {
+    (void)context;
+    return result_of(ftruncate(file, (off_t)bytes));
+}
+
+static int status_of_file(void *context, int file, rotor_os_status *status) {
+    (void)context;
+    struct stat found;
+    if (fstat(file, &found) != 0) {
+        return -errno;
+    }
+    *status = (rotor_os_status){
+        .bytes = (uint64_t)found.st_size, .links = found.st_nlink, .is_directory = S_ISDIR(found.st_mode)};
+    return 0;
+}
+
+static int unlink_file(void *context, int directory, const char *name) {
+    (void)context;
+    return result_of(unlinkat(directory, name, 0));
+}
+
+static int rename_file(void *context, int directory, const char *from, const char *to) {
+    (void)context;
+    return result_of(renameat(directory, from, directory, to));
+}
+
+static int link_file(void *context, int from_directory, const char *from, int to_directory, const char *to) {
+    (void)context;
+    return result_of(linkat(from_directory, from, to_directory, to, 0));
+}
+
+static int clone_file(void *context, int to, int from) {
+    (void)context;
+    return result_of(ioctl(to, FICLONE, (long)from));
+}
+
+/* The lock belongs to what open() made, not to the process, so that a second open in this process meets it, too. */
+static int lock_file(void *context, int file) {
+    (void)context;
+    return result_of(flock(file, LOCK_EX | LOCK_NB));
+}
+
+/* ---------------------------------------------------------------- memory */
+
+/* The file is mapped elsewhere first: a file system that refuses would otherwise do so when the pages at `address` are
+ * gone already, and readers would meet a hole. */
+static int map(void *context, int file, void *address, size_t bytes, uint64_t offset) {
+    (void)context;
+    void *trial = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, (off_t)offset);
+    if (trial == MAP_FAILED) {
+        return -errno;
+    }
+    (void)munmap(trial, bytes);
+    int result = 0;
+#ifdef ROTOR_TSAN
+    /* ThreadSanitizer takes mmap() for a write to all of it; the system lets readers that touch the pages wait, and
+     * what they find is the same before and after. */
+    if (syscall(SYS_mmap, address, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)offset) == -1) {
+        result = -errno;
+    }
+#else
+    if (mmap(address, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)offset) == MAP_FAILED) {
+        result = -errno;
+    }
+#endif
+    /* Proofs read a group here and a group there: with a disk's usual read-ahead, which may be megabytes, a cold proof
+     * read up to 28 MiB, and 24 KiB without. */
+    (void)madvise(address, bytes, MADV_RANDOM);
+    return result;
+}
+
+static int map_shared(void *context, int file, const void **address, size_t bytes) {
+    (void)context;
+    void *mapped = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (mapped == MAP_FAILED) {
+        return -errno;
+    }
+    *address = mapped;
+    return 0;
+}
+
+static void unmap(void *context, const void *address, size_t bytes) {
+    (void)context;
+    (void)munmap((void *)(uintptr_t)address, bytes);
+}
+
+/* ---------------------------------------------------------------- randomness */
+
+static int random_bytes(void *context, void *bytes, size_t count) {
+    (void)context;
+    uint8_t *next = bytes;
+    while (count > 0) {
+        ssize_t got = getrandom(next, count, 0);
+        if (got >= 0) {
+            next += got;
+            count -= (size_t)got;
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+const rotor_os *rotor_os_system(void) {
+    static const rotor_os system_calls = {
+        .context = NULL,
+        .make_directory = make_directory,
+        .remove_directory = remove_directory,
+        .open_directory = open_directory,
+        .sync_directory = sync_directory,
+        .sync_parent = sync_parent,
+        .list = list,
+        .open = open_file,
+        .close = close_file,
+        .read = read_file,
+        .write = write_file,
+        .sync = sync_file,
+#ifdef SYNC_FILE_RANGE_WRITE
+        .start_sync = start_sync_of_file,
+#endif
+        .truncate = truncate_file,
+        .status = status_of_file,
+        .unlink = unlink_file,
+        .rename = rename_file,
+        .link = link_file,
+        .clone = clone_file,
+        .lock = lock_file,
+        .map = map,
+        .map_shared = map_shared,
+        .unmap = unmap,
+        .random = random_bytes,
+    };
+    return &system_calls;
+}

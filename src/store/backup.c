@@ -1,0 +1,177 @@
+/* Hot backup: the committed part of the level files, and a log and superblock of its own. Must not know the tree in
+ * memory: what is committed stays as it is while the store is frozen. */
+#include "store/backup.h"
+
+#include "base/error.h"
+#include "store/birth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define COPY_BYTES ((size_t)1 << 20)
+
+typedef struct backup {
+    rotor_store *store;
+    rotor_directory target;
+    rotor_superblock superblock; /* as committed */
+    uint8_t *buffer;             /* COPY_BYTES */
+    uint64_t total_bytes;
+    uint64_t done_bytes;
+    rotor_progress *progress;
+    void *progress_context;
+} backup;
+
+static uint64_t committed_bytes(const rotor_superblock *superblock) {
+    uint64_t bytes = 0;
+    for (uint64_t nodes = superblock->size; nodes > 0; nodes /= superblock->arity) {
+        bytes += nodes * ROTOR_HASH_BYTES;
+    }
+    return bytes;
+}
+
+static rotor_status report(backup *copy, uint64_t bytes, rotor_error *error) {
+    copy->done_bytes += bytes;
+    if (copy->progress == NULL) {
+        return ROTOR_OK;
+    }
+    uint64_t size = copy->superblock.size;
+    uint64_t leaves = (uint64_t)((double)size * ((double)copy->done_bytes / (double)copy->total_bytes));
+    if (copy->progress(copy->progress_context, leaves < size ? leaves : size, size) == 0) {
+        return ROTOR_OK;
+    }
+    return rotor_fail(error, ROTOR_TIMED_OUT, 0, "the backup to %s was ended by its caller", copy->target.path);
+}
+
+/* Copies the first `bytes` bytes and syncs them. */
+static rotor_status copy_bytes(backup *copy, const rotor_file *to, const rotor_file *from, uint64_t bytes,
+                               rotor_error *error) {
+    const rotor_os *os = copy->target.os;
+    rotor_status status = ROTOR_OK;
+    if (os->clone(os->context, to->handle, from->handle) == 0) {
+        status = report(copy, bytes, error);
+    } else {
+        for (uint64_t offset = 0; status == ROTOR_OK && offset < bytes;) {
+            size_t piece = bytes - offset < COPY_BYTES ? (size_t)(bytes - offset) : COPY_BYTES;
+            status = rotor_file_read(from, copy->buffer, piece, offset, error);
+            if (status == ROTOR_OK) {
+                status = rotor_file_write(to, copy->buffer, piece, offset, error);
+            }
+            if (status == ROTOR_OK) {
+                status = report(copy, piece, error);
+            }
+            offset += piece;
+        }
+    }
+    return status == ROTOR_OK ? rotor_file_sync(to, error) : status;
+}
+
+static rotor_status copy_shard(backup *copy, const char *name, uint64_t bytes, bool full, rotor_error *error) {
+    rotor_directory *source = &copy->store->directory;
+    const rotor_os *os = source->os;
+    /* A full shard is never written to again under both names (docs/durability.md, R13). */
+    if (full && os->link(os->context, source->handle, name, copy->target.handle, name) == 0) {
+        return report(copy, bytes, error);
+    }
+    rotor_file from = ROTOR_FILE_CLOSED;
+    rotor_file to = ROTOR_FILE_CLOSED;
+    rotor_status status = rotor_file_open(&from, source, name, ROTOR_OS_READ, error);
+    if (status == ROTOR_OK) {
+        status = rotor_file_open(&to, &copy->target, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_NEW, error);
+    }
+    if (status == ROTOR_OK) {
+        status = copy_bytes(copy, &to, &from, bytes, error);
+    }
+    rotor_file_close(&to);
+    rotor_file_close(&from);
+    return status;
+}
+
+static rotor_status copy_levels(backup *copy, rotor_error *error) {
+    uint64_t shard_nodes = (uint64_t)1 << copy->superblock.shard_bits;
+    uint64_t nodes = copy->superblock.size;
+    rotor_status status = ROTOR_OK;
+    for (uint32_t level = 0; status == ROTOR_OK && nodes > 0; level++, nodes /= copy->superblock.arity) {
+        for (uint64_t shard = 0; status == ROTOR_OK && shard * shard_nodes < nodes; shard++) {
+            uint64_t rest = nodes - shard * shard_nodes;
+            bool full = rest >= shard_nodes;
+            char name[40];
+            rotor_level_file_name(name, level, shard);
+            status = copy_shard(copy, name, (full ? shard_nodes : rest) * ROTOR_HASH_BYTES, full, error);
+        }
+    }
+    return status;
+}
+
+static int remove_name(void *context, const char *name) {
+    (void)rotor_file_remove(context, name, NULL);
+    return 0;
+}
+
+/* Takes back what was made; what cannot be removed stays, without a superblock. */
+static void remove_target(backup *copy, const char *destination) {
+    const rotor_os *os = copy->target.os;
+    (void)rotor_file_remove(&copy->target, ROTOR_SUPERBLOCK_NAME, NULL);
+    (void)os->list(os->context, copy->target.handle, remove_name, &copy->target);
+    (void)os->remove_directory(os->context, destination);
+}
+
+static rotor_status make_target(backup *copy, const char *destination, rotor_error *error) {
+    const rotor_options *options = &copy->store->options;
+    const rotor_os *os = copy->store->directory.os;
+    rotor_directory nowhere = {.os = os, .handle = -1, .path = (char *)(uintptr_t)destination};
+    uint32_t mode = options->file_mode | (options->file_mode & 0444u) >> 2; /* whoever may read may search */
+    int result = os->make_directory(os->context, destination, mode);
+    if (result == -EEXIST) {
+        return rotor_fail(error, ROTOR_EXISTS, EEXIST, "%s is there already: name a new directory", destination);
+    }
+    if (result < 0) {
+        return rotor_file_fail(&nowhere, "", "mkdir", result, error);
+    }
+    rotor_status status = rotor_directory_open(&copy->target, os, destination, options->file_mode, error);
+    if (status != ROTOR_OK) {
+        (void)os->remove_directory(os->context, destination);
+    }
+    return status;
+}
+
+static rotor_status copy_frozen(backup *copy, rotor_error *error) {
+    copy->total_bytes = committed_bytes(&copy->superblock);
+    rotor_status status = copy_levels(copy, error);
+    if (status == ROTOR_OK) {
+        status = rotor_directory_sync(&copy->target, error);
+    }
+    if (status == ROTOR_OK) {
+        rotor_superblock superblock = copy->superblock;
+        superblock.generation = 0;
+        superblock.cuts = 0;
+        status = rotor_birth(&copy->target, &superblock, error);
+    }
+    return status;
+}
+
+rotor_status rotor_store_backup(rotor_store *store, const char *destination, rotor_progress *progress, void *context,
+                                rotor_error *error) {
+    if (store->read_only) {
+        return rotor_fail(error, ROTOR_READ_ONLY, 0, "%s was opened for reading: a backup has to checkpoint it first",
+                          store->directory.path);
+    }
+    backup copy = {.store = store, .progress = progress, .progress_context = context, .target = {.handle = -1}};
+    copy.buffer = malloc(COPY_BYTES);
+    if (copy.buffer == NULL) {
+        return rotor_fail(error, ROTOR_OUT_OF_MEMORY, ENOMEM, "no memory for a backup");
+    }
+    rotor_status status = make_target(&copy, destination, error);
+    if (status == ROTOR_OK) {
+        status = rotor_store_freeze(store, &copy.superblock, error);
+        if (status == ROTOR_OK) {
+            status = copy_frozen(&copy, error);
+            rotor_store_thaw(store);
+        }
+        if (status != ROTOR_OK) {
+            remove_target(&copy, destination);
+        }
+        rotor_directory_close(&copy.target);
+    }
+    free(copy.buffer);
+    return status;
+}
