@@ -174,8 +174,7 @@ void rotor_cli_start_line(const struct argp_state *state, command_line *line) {
     }
 }
 
-error_t rotor_cli_plain_parser(int key, char *text, struct argp_state *state) {
-    (void)text;
+error_t rotor_cli_plain_parser(int key, __attribute__((unused)) char *text, struct argp_state *state) {
     if (key == ARGP_KEY_INIT) {
         rotor_cli_start_line(state, state->input);
         return 0;

@@ -13,8 +13,7 @@ typedef struct consistency_arguments {
     uint64_t new_size; /* 0: all leaves */
 } consistency_arguments;
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-    (void)text;
+static error_t parse(int key, __attribute__((unused)) char *text, struct argp_state *state) {
     consistency_arguments *arguments = state->input;
     const char *const *operands = arguments->line.operands;
     switch (key) {

@@ -12,8 +12,7 @@ typedef struct truncate_arguments {
     uint64_t size;
 } truncate_arguments;
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-    (void)text;
+static error_t parse(int key, __attribute__((unused)) char *text, struct argp_state *state) {
     truncate_arguments *arguments = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -67,7 +66,7 @@ int rotor_cli_truncate(int argc, char **argv) {
     if (!rotor_cli_tree_open_as(&tree, path, &arguments.line, ROTOR_OPEN_EXISTING)) {
         return EXIT_NOT_RUN;
     }
-    tree_description after;
+    tree_description after = {.size = 0};
     uint64_t before = rotor_size(tree);
     int code = truncate_tree(tree, path, arguments.size, &after);
     code = rotor_cli_tree_close(tree, path, code);

@@ -147,18 +147,17 @@ static void read_and_judge(const memory_file *memory, const rotor_file *file) {
     rotor_status one = decode_slot(&slots[1], memory->bytes + SLOT, 1);
     rotor_status status = rotor_superblock_read(&got, &damaged, file, &error);
     demand(rotor_superblock_read(&got, &damaged, file, NULL) == status);
-    if (memory->length != sizeof memory->bytes) {
-        demand(status == ROTOR_DAMAGED);
-    } else if (zero == ROTOR_UNSUPPORTED || one == ROTOR_UNSUPPORTED) {
+    bool whole = memory->length == sizeof memory->bytes;
+    if (whole && (zero == ROTOR_UNSUPPORTED || one == ROTOR_UNSUPPORTED)) {
         demand(status == ROTOR_UNSUPPORTED);
-    } else if (zero == ROTOR_OK && one == ROTOR_OK) {
+    } else if (whole && zero == ROTOR_OK && one == ROTOR_OK) {
         /* The identity: arity to shard bits, and the id. */
         bool same = memcmp(memory->bytes + 12, memory->bytes + SLOT + 12, 16) == 0 &&
                     memcmp(memory->bytes + 32, memory->bytes + SLOT + 32, 16) == 0;
         demand(status == (same ? ROTOR_OK : ROTOR_DAMAGED));
         demand(!same || damaged == 0);
         demand(!same || (got.generation >= slots[0].generation && got.generation >= slots[1].generation));
-    } else if (zero == ROTOR_OK || one == ROTOR_OK) {
+    } else if (whole && (zero == ROTOR_OK || one == ROTOR_OK)) {
         demand(status == ROTOR_OK && damaged == 1);
         demand(got.generation == slots[zero == ROTOR_OK ? 0 : 1].generation);
     } else {

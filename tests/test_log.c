@@ -106,12 +106,9 @@ static void segment_headers_are_the_format(void **state) {
     rotor_segment_header header = {.segment = 0x0102, .sequence = 0x0304, .size = 0x0506};
     rotor_segment_header read;
     uint8_t bytes[64];
-    uint8_t wanted[64] = "ROTORLOG\1";
+    uint8_t wanted[64] = {'R', 'O', 'T', 'O', 'R', 'L', 'O', 'G', 1, [32] = 2, 1, [40] = 4, 3, [48] = 6, 5};
     memset(header.tree_id, 0x99, sizeof header.tree_id);
     memset(wanted + 16, 0x99, 16);
-    memcpy(wanted + 32, "\2\1", 2);
-    memcpy(wanted + 40, "\4\3", 2);
-    memcpy(wanted + 48, "\6\5", 2);
     rotor_put_u32(wanted + 60, rotor_crc32c_portable(0, wanted, 60));
     rotor_segment_header_encode(&header, bytes);
     assert_memory_equal(bytes, wanted, sizeof bytes);

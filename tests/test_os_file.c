@@ -160,8 +160,12 @@ typedef struct listing {
 static int note_name(void *context, const char *name) {
     listing *l = context;
     l->names++;
-    unsigned number;
-    if (sscanf(name, "name-%u", &number) != 1 || number >= LISTED) {
+    if (strncmp(name, "name-", 5) != 0) {
+        return -EPROTO;
+    }
+    char *end;
+    unsigned long number = strtoul(name + 5, &end, 10);
+    if (end == name + 5 || *end != '\0' || number >= LISTED) {
         return -EPROTO;
     }
     l->seen[number]++;

@@ -402,7 +402,21 @@ static void encoders_refuse_what_has_no_encoding(void **state) {
         growth = honest_growth;
     }
     expect(bytes == 77, "a refusal wrote the length");
-    /* The reference's arity and depth come from the caller. */
+    model_inclusion_free(&proof);
+    model_consistency_free(&growth);
+    model_tree_free(&model);
+}
+
+static void the_caller_tells_the_shape_of_the_reference(void **state) {
+    (void)state;
+    model_tree model;
+    grow(&model, 4, 21);
+    rotor_inclusion_proof proof;
+    rotor_consistency_proof growth;
+    uint8_t out[4096];
+    size_t bytes = 0;
+    model_inclusion(&model, &proof, 21, 9);
+    model_consistency(&model, &growth, 7, 21);
     rotor_inclusion_proof read = ROTOR_INCLUSION_PROOF_INIT;
     rotor_consistency_proof growth_read = ROTOR_CONSISTENCY_PROOF_INIT;
     expect_status(rotor_inclusion_encode_reference(&proof, out, sizeof out, &bytes, 2), ROTOR_MAX_DEPTH_EXCEEDED, "2");
@@ -446,6 +460,7 @@ int main(void) {
         cmocka_unit_test(compact_bytes),
         cmocka_unit_test(later_versions_and_profiles),
         cmocka_unit_test(encoders_refuse_what_has_no_encoding),
+        cmocka_unit_test(the_caller_tells_the_shape_of_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,8 +51,15 @@ static bool node_of_byte(const test_levels *levels, uint32_t max_depth, const ch
         *index = levels->length[*level] / CHUNK * CHUNK + at % CHUNK_BYTES / 32;
         return *index < levels->length[*level];
     }
+    static const char prefix[] = "data/level_";
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
+        return false;
+    }
+    const char *digits = name + sizeof prefix - 1;
+    char *end;
+    *level = (uint32_t)strtoul(digits, &end, 10);
     *index = at / 32;
-    return sscanf(name, "data/level_%u/", level) == 1;
+    return end != digits && *end == '/';
 }
 
 /* Nothing but the root vouches for shards and tails: a leaf is refused, an inner node counted and healed, room without

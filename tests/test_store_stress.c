@@ -525,6 +525,24 @@ static void look_at_crash(arena *a, sighting *seen, uint64_t epoch) {
     folder_remove(path);
 }
 
+/* All that the workers wrote down, and the last moment of it that was durable. */
+static ledger gather(const worker writers[WRITERS], const worker others[OTHERS], rotor_token *durable) {
+    ledger all = {.events = NULL};
+    *durable = (rotor_token){.epoch = 0, .size = 0};
+    for (size_t w = 0; w < WRITERS + OTHERS; w++) {
+        const ledger *from = w < WRITERS ? &writers[w].ledger : &others[w - WRITERS].ledger;
+        for (size_t i = 0; i < from->count; i++) {
+            const event *e = &from->events[i];
+            const rotor_token token = {e->epoch, e->size};
+            *add_event(&all, &token, e->count, e->writer, e->number) = *e;
+            if (e->durable && rotor_token_order(&token, durable) > 0) {
+                *durable = token;
+            }
+        }
+    }
+    return all;
+}
+
 static void live(store_scene *scene, story *told, uint64_t number, bool truncates) {
     arena a = {.scene = scene, .life = number, .truncates = truncates, .mutex = PTHREAD_MUTEX_INITIALIZER};
     a.rounds = test_env_number("ROTOR_STRESS_ROUNDS", test_scaled(400));
@@ -543,22 +561,9 @@ static void live(store_scene *scene, story *told, uint64_t number, bool truncate
 
     sighting crash = {.leaves = NULL};
     look_at_crash(&a, &crash, end.epoch);
-    ledger all = {.events = NULL};
-    uint64_t durable_size = 0;
-    uint64_t durable_epoch = 0;
-    for (size_t w = 0; w < WRITERS + OTHERS; w++) {
-        ledger *from = w < WRITERS ? &writers[w].ledger : &others[w - WRITERS].ledger;
-        for (size_t i = 0; i < from->count; i++) {
-            const event *e = &from->events[i];
-            const rotor_token token = {e->epoch, e->size};
-            *add_event(&all, &token, e->count, e->writer, e->number) = *e;
-            if (e->durable && (e->epoch > durable_epoch || (e->epoch == durable_epoch && e->size > durable_size))) {
-                durable_epoch = e->epoch;
-                durable_size = e->size;
-            }
-        }
-    }
-    crash.least_epoch = durable_epoch;
+    rotor_token durable;
+    ledger all = gather(writers, others, &durable);
+    crash.least_epoch = durable.epoch;
     rotor_hash *leaves = test_alloc(end.size, sizeof *leaves);
     expect_ok(rotor_snapshot_nodes(&end, leaves, end.size, 0, 0), "leaves");
     if (truncates) {
@@ -568,8 +573,8 @@ static void live(store_scene *scene, story *told, uint64_t number, bool truncate
                "seed %" PRIu64 ": %" PRIu64 " leaves, not the %" PRIu64 " that were inserted", scene->seed, end.size,
                told->size);
         /* Within the durable epoch not less than was durable. */
-        expect(crash.size >= durable_size || end.epoch > durable_epoch, "%" PRIu64 " leaves of %" PRIu64 " durable",
-               crash.size, durable_size);
+        expect(crash.size >= durable.size || end.epoch > durable.epoch, "%" PRIu64 " leaves of %" PRIu64 " durable",
+               crash.size, durable.size);
         told->size = before;
         replay(told, &a, &all, &crash, 1);
     } else {
@@ -578,7 +583,7 @@ static void live(store_scene *scene, story *told, uint64_t number, bool truncate
         expect_orders(&a, told->leaves, before, end.size, writers);
         expect(memcmp(told->leaves, leaves, end.size * sizeof *leaves) == 0, "leaves of an earlier life have changed");
         explain(told, a.first_epoch, before, a.backups, a.backup_count);
-        expect(crash.size >= durable_size, "%" PRIu64 " leaves of %" PRIu64 " durable", crash.size, durable_size);
+        expect(crash.size >= durable.size, "%" PRIu64 " leaves of %" PRIu64 " durable", crash.size, durable.size);
         explain(told, a.first_epoch, before, &crash, 1);
     }
     expect(crash.explained, "seed %" PRIu64 ": a crash would have left %" PRIu64 " leaves that never were so",

@@ -109,8 +109,8 @@ static void one_by_one_with_and_without_roots(void **state) {
                 tree = test_create(golden->arity, MAX_DEPTH);
             }
             while (rotor_size(tree) < golden->size) {
-                expect_ok(rotor_insert(tree, with_root ? &root : NULL, NULL, &leaves[rotor_size(tree)]), "size %" PRIu64,
-                          rotor_size(tree));
+                expect_ok(rotor_insert(tree, with_root ? &root : NULL, NULL, &leaves[rotor_size(tree)]),
+                          "size %" PRIu64, rotor_size(tree));
             }
             if (with_root) {
                 expect(test_same_hash(&root, &golden->root), "returned root of arity %u size %" PRIu64, golden->arity,

@@ -223,14 +223,14 @@ static void nothing_is_touched_outside_the_callers_arrays(void **state) {
                 size_t bytes = count * ROTOR_HASH_BYTES;
                 memcpy(area.start, leaves, bytes);
                 expect_ok(rotor_truncate(tree, NULL, 0), "count %zu", count);
-                expect_ok(rotor_insert_many(tree, root, NULL, (const rotor_hash *)(const void *)area.start, count), "%zu",
-                          count);
+                expect_ok(rotor_insert_many(tree, root, NULL, (const rotor_hash *)(const void *)area.start, count),
+                          "%zu", count);
                 expect(test_same_hash(root, &expected), "arity %u, %zu leaves at the start", arities[a], count);
                 memcpy(area.end - bytes, leaves, bytes);
                 expect_ok(rotor_truncate(tree, NULL, 0), "count %zu", count);
-                expect_ok(
-                    rotor_insert_many(tree, last_root, NULL, (const rotor_hash *)(const void *)(area.end - bytes), count),
-                    "%zu", count);
+                expect_ok(rotor_insert_many(tree, last_root, NULL, (const rotor_hash *)(const void *)(area.end - bytes),
+                                            count),
+                          "%zu", count);
                 expect(test_same_hash(last_root, &expected), "arity %u, %zu leaves at the end", arities[a], count);
                 rotor_snapshot snapshot;
                 expect_ok(rotor_snapshot_take(tree, &snapshot), "count %zu", count);
@@ -243,8 +243,9 @@ static void nothing_is_touched_outside_the_callers_arrays(void **state) {
             memcpy(area.start, leaves, ROTOR_HASH_BYTES);
             memcpy(area.end - ROTOR_HASH_BYTES, leaves, ROTOR_HASH_BYTES);
             for (size_t i = 0; i < 70; i++) {
-                expect_ok(rotor_insert(tree, i % 3 != 0 ? root : NULL, NULL, (const rotor_hash *)(const void *)area.start),
-                          "one");
+                expect_ok(
+                    rotor_insert(tree, i % 3 != 0 ? root : NULL, NULL, (const rotor_hash *)(const void *)area.start),
+                    "one");
                 expect_ok(rotor_insert(tree, i % 2 != 0 ? last_root : NULL, NULL,
                                        (const rotor_hash *)(const void *)(area.end - ROTOR_HASH_BYTES)),
                           "one");

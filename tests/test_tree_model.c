@@ -61,7 +61,8 @@ static void every_split_in_two(void **state) {
             for (uint64_t second = 1; second <= most; second++) {
                 rotor_hash root;
                 expect_ok(rotor_truncate(tree, NULL, 0), "emptying");
-                expect_ok(rotor_insert_many(tree, (first + second) % 3 != 0 ? &root : NULL, NULL, leaves, first), "first");
+                expect_ok(rotor_insert_many(tree, (first + second) % 3 != 0 ? &root : NULL, NULL, leaves, first),
+                          "first");
                 expect_ok(rotor_insert_many(tree, &root, NULL, leaves + first, second), "second");
                 expect(test_same_hash(&root, &roots[first + second]), "arity %u: %" PRIu64 " then %" PRIu64, some[a],
                        first, second);
@@ -117,8 +118,8 @@ static void step_insert_many(history *h, bool with_root) {
         uint64_t most = test_below(&h->random, 4) == 0 ? room : room < 40 ? room : 40;
         uint64_t count = 1 + test_below(&h->random, most);
         add_leaves(h, count);
-        expect_ok(rotor_insert_many(h->tree, with_root ? &root : NULL, NULL, h->leaves + h->size, count), "seed %" PRIu64,
-                  h->seed);
+        expect_ok(rotor_insert_many(h->tree, with_root ? &root : NULL, NULL, h->leaves + h->size, count),
+                  "seed %" PRIu64, h->seed);
         h->size += count;
         if (with_root) {
             expect_returned_root(h, &root);

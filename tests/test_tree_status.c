@@ -48,8 +48,10 @@ static void inserts_that_are_refused(rotor_tree *tree, const rotor_hash *leaves,
     rotor_hash untouched = root;
     uint64_t too_many[] = {room + 1, room + 2, room + 100, UINT64_C(1) << 20};
     for (size_t i = 0; i < sizeof too_many / sizeof too_many[0]; i++) {
-        expect_status(rotor_insert_many(tree, NULL, NULL, nowhere, too_many[i]), refusal, "%" PRIu64 " leaves", too_many[i]);
-        expect_status(rotor_insert_many(tree, &root, NULL, nowhere, too_many[i]), refusal, "%" PRIu64 " leaves", too_many[i]);
+        expect_status(rotor_insert_many(tree, NULL, NULL, nowhere, too_many[i]), refusal, "%" PRIu64 " leaves",
+                      too_many[i]);
+        expect_status(rotor_insert_many(tree, &root, NULL, nowhere, too_many[i]), refusal, "%" PRIu64 " leaves",
+                      too_many[i]);
     }
     if (room == 0) {
         expect_status(rotor_insert(tree, NULL, NULL, leaves), refusal, "one leaf");
@@ -160,7 +162,8 @@ static void counts_that_overflow(void **state) {
                     continue;
                 }
                 rotor_hash root;
-                rotor_status status = rotor_insert_many(tree, i % 2 != 0 ? &root : NULL, NULL, nowhere, (size_t)counts[i]);
+                rotor_status status =
+                    rotor_insert_many(tree, i % 2 != 0 ? &root : NULL, NULL, nowhere, (size_t)counts[i]);
                 expect(status == ROTOR_CAPACITY_EXCEEDED ||
                            (status == ROTOR_OUT_OF_MEMORY && counts[i] <= UINT64_C(1) << 58),
                        "arity %u: %" PRIu64 " leaves at %" PRIu64 ": %s", arities[a], counts[i], size,
@@ -169,7 +172,8 @@ static void counts_that_overflow(void **state) {
                 expect(status == ROTOR_CAPACITY_EXCEEDED ||
                            (status == ROTOR_OUT_OF_MEMORY && counts[i] <= UINT64_C(1) << 58),
                        "arity %u: reserving %" PRIu64 ": %s", arities[a], counts[i], rotor_status_name(status));
-                expect_status(rotor_truncate(tree, NULL, counts[i]), ROTOR_OUT_OF_RANGE, "truncating to %" PRIu64, counts[i]);
+                expect_status(rotor_truncate(tree, NULL, counts[i]), ROTOR_OUT_OF_RANGE, "truncating to %" PRIu64,
+                              counts[i]);
             }
             expect_frozen(&before, "after counts that overflow");
             rotor_close(tree, NULL);

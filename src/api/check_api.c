@@ -54,7 +54,7 @@ static rotor_status compare_committed(const rotor_snapshot *snapshot, const comm
             found = past.edge[past.depth];
         }
     } else if (committed->size < snapshot->size) {
-        rotor_check_report again;
+        rotor_check_report again = {.size = 0};
         status = rotor_check_nodes(snapshot, committed->size, &again, &found, NULL, NULL, progress, context);
     }
     report->root_matches = is_root(&found, &committed->root);
@@ -93,7 +93,7 @@ rotor_status rotor_check(rotor_tree *tree, rotor_check_report *report, rotor_pro
     }
     rotor_snapshot snapshot;
     commitment committed;
-    rotor_check_report found;
+    rotor_check_report found = {.size = 0};
     rotor_status status = take_present(tree, &snapshot, &committed);
     if (status == ROTOR_OK) {
         status = check(&snapshot, &committed, &found, progress, context);
@@ -123,7 +123,7 @@ rotor_status rotor_repair(const char *path, rotor_check_report *report, rotor_pr
                           "processor can run",
                           kernel != NULL ? kernel : "");
     }
-    rotor_check_report found;
+    rotor_check_report found = {.size = 0};
     status = rotor_store_repair(path, &options, hasher, NULL, &found, progress, context, error);
     if (status == ROTOR_OK || status == ROTOR_DAMAGED) {
         *report = found;

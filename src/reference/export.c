@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEW_META ROTOR_REFERENCE_META ".tmp" /* the crate's own name for it; it overlooks one that is left */
 #define PIECE_NODES ((size_t)1 << 15)
 #define DIRECTORY_MODE 0755
 #define FILE_MODE 0644
+
+/* The crate's own name for it; it overlooks one that is left. */
+static const char new_meta[] = ROTOR_REFERENCE_META ".tmp";
 
 typedef struct export_work {
     const rotor_os *os;
@@ -188,9 +190,9 @@ static rotor_status write_data(export_work *exporter, rotor_error *error) {
 static rotor_status commit(export_work *exporter, rotor_error *error) {
     uint8_t bytes[ROTOR_REFERENCE_META_BYTES];
     rotor_reference_meta_encode(bytes, &exporter->meta);
-    rotor_status status = write_file(exporter, NEW_META, bytes, sizeof bytes, error);
+    rotor_status status = write_file(exporter, new_meta, bytes, sizeof bytes, error);
     if (status == ROTOR_OK) {
-        status = rotor_file_rename(&exporter->directory, NEW_META, ROTOR_REFERENCE_META, error);
+        status = rotor_file_rename(&exporter->directory, new_meta, ROTOR_REFERENCE_META, error);
     }
     return status == ROTOR_OK ? sync_directory(exporter, "data", error) : status;
 }
@@ -218,7 +220,7 @@ static rotor_status write_all(export_work *exporter, rotor_error *error) {
 
 /* All names that write_all() may have made, in a directory that was made for them. */
 static void remove_all(export_work *exporter) {
-    static const char *const names[] = {NEW_META, ROTOR_REFERENCE_META, ROTOR_REFERENCE_TAILS, ROTOR_REFERENCE_HEADER,
+    static const char *const names[] = {new_meta, ROTOR_REFERENCE_META, ROTOR_REFERENCE_TAILS, ROTOR_REFERENCE_HEADER,
                                         ROTOR_REFERENCE_WAL};
     const rotor_os *os = exporter->os;
     char name[40];

@@ -223,16 +223,10 @@ static rotor_status begin_copying(rotor_store *store, commit_target *next, bool 
     store->copying = true;
     pthread_mutex_unlock(&store->mutex);
 
-    rotor_status status = rotor_store_write_pending(store);
-    *nothing = store->logged == store->superblock.size && !store->barrier && !store->distrust;
-    if (status == ROTOR_OK && !*nothing) {
-        rotor_error error = {.status = ROTOR_OK};
-        status = rotor_store_rotate(store, &error);
-        if (status != ROTOR_OK) {
-            rotor_store_fail(store, &error);
-            status = ROTOR_FAILED;
-        }
-    }
+    uint64_t size = atomic_load_explicit(&store->tree->accepted, memory_order_acquire);
+    *nothing = size == store->superblock.size && store->logged == size && !store->cut_pending && !store->barrier &&
+               !store->distrust;
+    rotor_status status = rotor_store_write_pending(store, !*nothing);
     *next = (commit_target){.size = store->logged,
                             .segment = store->log.segment,
                             .sequence = store->log.sequence,

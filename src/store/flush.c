@@ -63,6 +63,20 @@ bool rotor_store_needs_barrier(const rotor_store *store, uint64_t size) {
 
 /* ---- writing */
 
+void rotor_store_wake_all(rotor_store *store) {
+    pthread_cond_broadcast(&store->changed);
+    for (int parity = 0; parity < 2; parity++) {
+        rotor_gate_open(&store->flights[parity]);
+        rotor_gate_wake(&store->flights[parity]);
+    }
+}
+
+void rotor_store_set_durable(rotor_store *store, rotor_token moment) {
+    store->durable = moment;
+    atomic_store_explicit(&store->durable_size, moment.size, memory_order_release);
+    atomic_store_explicit(&store->durable_epoch, moment.epoch, memory_order_release);
+}
+
 void rotor_store_begin_flush(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
     while (store->flushing || store->truncating > 0) {
@@ -76,7 +90,15 @@ void rotor_store_end_flush(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
     store->flushing = false;
     pthread_cond_broadcast(&store->changed);
+    rotor_gate *present = &store->flights[store->flight & 1];
+    rotor_gate *next = &store->flights[(store->flight + 1) & 1];
+    rotor_gate_open(present);
+    rotor_gate_open(next);
     pthread_mutex_unlock(&store->mutex);
+    /* One of those who are not durable yet leads the next flight, and is woken first: its sync leaves the processors to
+     * the others. */
+    rotor_gate_wake_one(next);
+    rotor_gate_wake(present);
 }
 
 rotor_status rotor_store_rotate(rotor_store *store, rotor_error *error) {
@@ -134,10 +156,10 @@ static rotor_status write_extent(rotor_store *store, uint64_t first, uint64_t co
 
 static rotor_status write_leaves(rotor_store *store, uint64_t size, rotor_error *error) {
     uint64_t first = store->logged;
-    bool extent = size - first >= store->extent_leaves && !store->barrier;
+    bool extent = size - first >= store->extent_leaves;
     if (extent) {
         pthread_mutex_lock(&store->mutex);
-        extent = rotor_extents_add(&store->extents, first, size);
+        extent = !store->barrier && rotor_extents_add(&store->extents, first, size);
         pthread_mutex_unlock(&store->mutex);
     }
     rotor_status status = ROTOR_OK;
@@ -155,7 +177,7 @@ static rotor_status write_leaves(rotor_store *store, uint64_t size, rotor_error 
     return status;
 }
 
-static rotor_status write_all(rotor_store *store, uint64_t size, rotor_error *error) {
+static rotor_status write_all(rotor_store *store, uint64_t size, bool rotate, rotor_error *error) {
     rotor_status status = ROTOR_OK;
     if (store->cut_pending) {
         status = write_cut(store, error);
@@ -163,16 +185,17 @@ static rotor_status write_all(rotor_store *store, uint64_t size, rotor_error *er
     if (status == ROTOR_OK) {
         status = write_leaves(store, size, error);
     }
-    if (status == ROTOR_OK) {
+    if (status == ROTOR_OK && !rotate) {
         status = rotor_log_sync(&store->log, error);
     }
-    if (status == ROTOR_OK && store->log.end >= store->segment_bytes) {
+    /* One sync for the frames and the end of their segment. */
+    if (status == ROTOR_OK && (rotate || store->log.end >= store->segment_bytes)) {
         status = rotor_store_rotate(store, error);
     }
     return status;
 }
 
-rotor_status rotor_store_write_pending(rotor_store *store) {
+rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     if (atomic_load_explicit(&store->failed, memory_order_acquire)) {
         return ROTOR_FAILED;
     }
@@ -181,8 +204,12 @@ rotor_status rotor_store_write_pending(rotor_store *store) {
         .epoch = atomic_load_explicit(&store->tree->published.epoch, memory_order_acquire),
         .size = atomic_load_explicit(&store->tree->accepted, memory_order_acquire),
     };
+    pthread_mutex_lock(&store->mutex);
+    store->flight++;
+    store->flight_moment = moment;
+    pthread_mutex_unlock(&store->mutex);
     rotor_error error = {.status = ROTOR_OK};
-    rotor_status status = write_all(store, moment.size, &error);
+    rotor_status status = write_all(store, moment.size, rotate, &error);
     if (status != ROTOR_OK) {
         if (error.status == ROTOR_OK) {
             (void)rotor_fail(&error, status, 0, "writing the log of %s: %s", store->directory.path,
@@ -193,7 +220,7 @@ rotor_status rotor_store_write_pending(rotor_store *store) {
     }
     pthread_mutex_lock(&store->mutex);
     store->logged = moment.size;
-    store->durable = moment;
+    rotor_store_set_durable(store, moment);
     store->segment_end = store->log.end;
     pthread_mutex_unlock(&store->mutex);
     return ROTOR_OK;
@@ -206,13 +233,21 @@ rotor_status rotor_store_flush(rotor_store *store) {
         return ROTOR_READ_ONLY;
     }
     rotor_store_begin_flush(store);
-    rotor_status status = rotor_store_write_pending(store);
+    rotor_status status = rotor_store_write_pending(store, false);
     rotor_store_end_flush(store);
     return status;
 }
 
 static bool is_durable(const rotor_store *store, const rotor_token *token) {
     return rotor_token_order(token, &store->durable) <= 0;
+}
+
+/* The same without the mutex. A size that is newer than the epoch beside it belongs to a moment that is later still, so
+ * the answer is never wrong when it is yes. */
+static bool is_seen_durable(const rotor_store *store, const rotor_token *token) {
+    rotor_token seen = {.epoch = atomic_load_explicit(&store->durable_epoch, memory_order_acquire)};
+    seen.size = atomic_load_explicit(&store->durable_size, memory_order_acquire);
+    return rotor_token_order(token, &seen) <= 0;
 }
 
 rotor_status rotor_store_token_status(rotor_store *store, const rotor_token *token) {
@@ -227,49 +262,63 @@ rotor_status rotor_store_token_status(rotor_store *store, const rotor_token *tok
     return status;
 }
 
-/* Writes for all who wait, or waits for whoever does. Under the mutex. */
-static void lead_or_follow(rotor_store *store) {
+/* Writes for all who wait, or waits for the flight that will make the token durable, or for the turn to lead it. Gives
+ * up the mutex, which the caller has. */
+static void lead_or_follow(rotor_store *store, const rotor_token *token) {
     if (store->flushing || store->truncating > 0) {
-        (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
+        bool aboard = store->flushing && rotor_token_order(token, &store->flight_moment) <= 0;
+        rotor_gate *gate = &store->flights[(store->flight + (aboard ? 0 : 1)) & 1];
+        uint32_t ticket = rotor_gate_ticket(gate);
+        pthread_mutex_unlock(&store->mutex);
+        rotor_gate_wait(gate, ticket);
         return;
     }
     store->flushing = true;
     pthread_mutex_unlock(&store->mutex);
-    (void)rotor_store_write_pending(store); /* the store remembers a failure */
-    pthread_mutex_lock(&store->mutex);
-    store->flushing = false;
-    pthread_cond_broadcast(&store->changed);
+    (void)rotor_store_write_pending(store, false); /* the store remembers a failure */
+    rotor_store_end_flush(store);
 }
 
-rotor_status rotor_store_wait(rotor_store *store, const rotor_token *token, uint64_t timeout_ms) {
-    if (store->read_only) {
-        return ROTOR_OK;
+/* Waits as long as it takes. */
+static rotor_status wait_for_ever(rotor_store *store, const rotor_token *token) {
+    while (!is_seen_durable(store, token)) {
+        pthread_mutex_lock(&store->mutex);
+        if (is_durable(store, token) || atomic_load(&store->failed)) {
+            rotor_status status = is_durable(store, token) ? ROTOR_OK : ROTOR_FAILED;
+            pthread_mutex_unlock(&store->mutex);
+            return status;
+        }
+        lead_or_follow(store, token);
     }
-    bool leads = timeout_ms == ROTOR_FOREVER || !store->flusher_runs;
-    uint64_t deadline = leads ? UINT64_MAX : rotor_deadline_ns(timeout_ms);
+    return ROTOR_OK;
+}
+
+/* Has the background thread flush, and waits until the deadline. */
+static rotor_status wait_until(rotor_store *store, const rotor_token *token, uint64_t deadline) {
     rotor_status status = ROTOR_PENDING;
     pthread_mutex_lock(&store->mutex);
-    bool waits = !leads && !is_durable(store, token);
-    if (waits) {
-        atomic_fetch_add(&store->timed_waiters, 1);
-        rotor_bell_ring(&store->flusher_bell);
-    }
+    atomic_fetch_add(&store->timed_waiters, 1);
+    rotor_bell_ring(&store->flusher_bell);
     while (status == ROTOR_PENDING) {
         if (is_durable(store, token)) {
             status = ROTOR_OK;
         } else if (atomic_load(&store->failed)) {
             status = ROTOR_FAILED;
-        } else if (leads) {
-            lead_or_follow(store);
         } else if (!rotor_condition_wait(&store->changed, &store->mutex, deadline)) {
             status = is_durable(store, token) ? ROTOR_OK : ROTOR_TIMED_OUT;
         }
     }
-    if (waits) {
-        atomic_fetch_sub(&store->timed_waiters, 1);
-    }
+    atomic_fetch_sub(&store->timed_waiters, 1);
     pthread_mutex_unlock(&store->mutex);
     return status;
+}
+
+rotor_status rotor_store_wait(rotor_store *store, const rotor_token *token, uint64_t timeout_ms) {
+    if (store->read_only || is_seen_durable(store, token)) {
+        return ROTOR_OK;
+    }
+    bool leads = timeout_ms == ROTOR_FOREVER || !store->flusher_runs;
+    return leads ? wait_for_ever(store, token) : wait_until(store, token, rotor_deadline_ns(timeout_ms));
 }
 
 rotor_status rotor_store_truncate(rotor_store *store, rotor_token *token, uint64_t size) {
@@ -285,7 +334,7 @@ rotor_status rotor_store_truncate(rotor_store *store, rotor_token *token, uint64
         store->logged = size;
     }
     store->truncating--;
-    pthread_cond_broadcast(&store->changed);
+    rotor_store_wake_all(store);
     pthread_mutex_unlock(&store->mutex);
     if (status == ROTOR_OK && store->flusher_runs) {
         rotor_bell_ring(&store->flusher_bell);

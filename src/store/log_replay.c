@@ -56,7 +56,8 @@ static rotor_status open_segment(segment *opened, rotor_directory *directory, ui
     char name[40];
     rotor_os_status facts = {.bytes = 0};
     rotor_log_name(name, number);
-    *opened = (segment){.file = ROTOR_FILE_CLOSED, .number = number, .window = window};
+    *opened = (segment){.file = ROTOR_FILE_CLOSED, .number = number};
+    opened->window = window;
     rotor_status status = rotor_file_open(&opened->file, directory, name, ROTOR_OS_READ, error);
     if (status != ROTOR_OK) {
         return status;

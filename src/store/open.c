@@ -469,7 +469,7 @@ static rotor_status replay_log(rotor_store *store, rotor_error *error) {
         rotor_extents_cut(&store->extents, position.proven_size);
     }
     store->logged = store->tree->size;
-    store->durable = (rotor_token){.epoch = store->tree->epoch, .size = store->tree->size};
+    rotor_store_set_durable(store, (rotor_token){.epoch = store->tree->epoch, .size = store->tree->size});
     return status;
 }
 

@@ -208,7 +208,7 @@ void rotor_store_fail(rotor_store *store, const rotor_error *error) {
         (void)rotor_file_truncate(&store->lock_file, 1, NULL);
         atomic_store_explicit(&store->failed, true, memory_order_release);
     }
-    pthread_cond_broadcast(&store->changed);
+    rotor_store_wake_all(store);
     pthread_mutex_unlock(&store->mutex);
 }
 

@@ -10,6 +10,7 @@
 #ifndef ROTOR_STORE_STORE_H
 #define ROTOR_STORE_STORE_H
 
+#include "base/gate.h"
 #include "base/thread.h"
 #include "os/file.h"
 #include "rotortree.h"
@@ -53,16 +54,23 @@ typedef struct rotor_store {
     const void *watched;
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* anything below */
+    pthread_cond_t changed; /* anything below, but for those who wait for a flight */
     bool flushing;
     bool copying;
-    uint32_t truncating;
     _Atomic bool ending;
+    uint32_t truncating;
+    /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
+     * all, half of 64 callers were woken for nothing each time. */
+    uint64_t flight;                /* the present one, or the last */
+    rotor_token flight_moment;      /* what it makes durable */
+    rotor_gate flights[2];          /* the end of an even one, of an odd one; opened under `mutex` */
     _Atomic uint64_t timed_waiters; /* for whom the background thread flushes at once */
 
     /* Under `mutex`; written by whoever holds `flushing`. */
-    uint64_t logged;                /* leaves in the log or the level files */
-    rotor_token durable;            /* the last durable moment */
+    uint64_t logged;               /* leaves in the log or the level files */
+    rotor_token durable;           /* the last durable moment */
+    _Atomic uint64_t durable_size; /* the same for who holds no lock: set before the epoch, read after it */
+    _Atomic uint64_t durable_epoch;
     rotor_status checkpoint_status; /* of the last one in the background */
     bool cut_pending;               /* the log has yet to be told of ... */
     uint64_t cut_size;              /* ... a truncation to this size, the smallest since the last flush */
@@ -99,11 +107,11 @@ typedef struct rotor_store {
     _Atomic uint64_t checkpoints_wanted; /* requests so far, and those that have been answered */
     _Atomic uint64_t checkpoints_done;
 
+    bool flusher_runs;
+    bool checkpointer_runs;
     _Atomic bool failed;
     rotor_error failure; /* under `mutex`; constant once `failed` is set */
 
-    bool flusher_runs;
-    bool checkpointer_runs;
     pthread_t flusher;
     pthread_t checkpointer;
     rotor_bell flusher_bell;
@@ -136,9 +144,14 @@ rotor_status rotor_store_close(rotor_store *store, rotor_error *error);
 /* Takes and gives back the flag `flushing`. */
 void rotor_store_begin_flush(rotor_store *store);
 void rotor_store_end_flush(rotor_store *store);
-/* Writes and syncs what has been accepted, while the caller holds `flushing`. On failure the store has failed. */
-rotor_status rotor_store_write_pending(rotor_store *store);
-/* Ends the segment of the log, while the caller holds `flushing`. */
+/* Writes and syncs what has been accepted, while the caller holds `flushing`; then, with `rotate`, the log begins a
+ * segment. On failure the store has failed. */
+rotor_status rotor_store_write_pending(rotor_store *store, bool rotate);
+/* Shows a moment as durable. Under `mutex`. */
+void rotor_store_set_durable(rotor_store *store, rotor_token moment);
+/* Wakes everybody who waits for the log. Under `mutex`. */
+void rotor_store_wake_all(rotor_store *store);
+/* Writes what the log has buffered, ends its segment and syncs it, while the caller holds `flushing`. */
 rotor_status rotor_store_rotate(rotor_store *store, rotor_error *error);
 /* Adds leaves that are in the level files, above all others. False when out of memory. */
 bool rotor_extents_add(rotor_extents *extents, uint64_t first, uint64_t end);

@@ -293,6 +293,10 @@ rotor_status rotor_level_map(rotor_level *level, uint64_t nodes, rotor_level_map
             uint64_t offset = extent->first * ROTOR_HASH_BYTES - extent->skew + from;
             rotor_status status = map(context, origin_of(extent) + from, to - from, offset);
             if (status != ROTOR_OK) {
+                /* Some of it may have been mapped: it is made writable again, now, or by rotor_level_reclaim(). */
+                if (rotor_vm_commit(origin_of(extent) + from, to - from) != ROTOR_OK) {
+                    extent->filed_bytes = to;
+                }
                 return status;
             }
             extent->filed_bytes = to;

@@ -476,6 +476,34 @@ static void step_read_only(scenario *s) {
     s->tree = writer;
 }
 
+/* After a life: what the failed one before it has lost is forgotten. */
+static void step_reopen(scenario *s) {
+    if (s->exists) {
+        step_open(s, ROTOR_OPEN_EXISTING, ROTOR_VERIFY_FULL);
+    }
+    if (s->tree == NULL) {
+        return;
+    }
+    uint64_t size = rotor_size(s->tree);
+    rotor_hash *leaves = s->leaves;
+    rotor_snapshot snapshot;
+    expect_ok(rotor_snapshot_take(s->tree, &snapshot), "reopened");
+    if (size > 0) {
+        expect_ok(rotor_snapshot_nodes(&snapshot, leaves, size, 0, 0), "reopened");
+    }
+    size_t at = s->now;
+    while (at > s->durable && !(size >= s->moments[at].least && size <= s->moments[at].most &&
+                                holds(&s->moments[at].layout, leaves, size))) {
+        at--;
+    }
+    const moment *found = &s->moments[at];
+    bool right = at > s->durable || found->most == size;
+    expect(right && holds(&found->layout, leaves, size), "call %" PRIu64 ": reopened at %" PRIu64, fault.fail_at, size);
+    add_moment(s, size, size, &found->layout);
+    acknowledge(s, s->now);
+    expect_readable(s, "open");
+}
+
 static void live(scenario *s) {
     step_open(s, ROTOR_OPEN_OR_CREATE, ROTOR_VERIFY_EDGE);
     rotor_token first = {0, 0};
@@ -520,31 +548,7 @@ static void live(scenario *s) {
     step_proof(s);
     step_close(s);
 
-    if (s->exists) {
-        step_open(s, ROTOR_OPEN_EXISTING, ROTOR_VERIFY_FULL);
-    }
-    if (s->tree != NULL) {
-        /* What the failed life before it has lost is forgotten. */
-        uint64_t size = rotor_size(s->tree);
-        rotor_hash *leaves = s->leaves;
-        rotor_snapshot snapshot;
-        expect_ok(rotor_snapshot_take(s->tree, &snapshot), "reopened");
-        if (size > 0) {
-            expect_ok(rotor_snapshot_nodes(&snapshot, leaves, size, 0, 0), "reopened");
-        }
-        size_t at = s->now;
-        while (at > s->durable && !(size >= s->moments[at].least && size <= s->moments[at].most &&
-                                    holds(&s->moments[at].layout, leaves, size))) {
-            at--;
-        }
-        const moment *found = &s->moments[at];
-        bool right = at > s->durable || found->most == size;
-        expect(right && holds(&found->layout, leaves, size), "call %" PRIu64 ": reopened at %" PRIu64, fault.fail_at,
-               size);
-        add_moment(s, size, size, &found->layout);
-        acknowledge(s, s->now);
-        expect_readable(s, "open");
-    }
+    step_reopen(s);
     (void)step_insert(s, 20, LAZILY, "a batch for the log that stays");
     step_close(s);
     step_read_only(s);

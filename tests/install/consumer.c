@@ -14,7 +14,8 @@ int main(void) {
     int i;
 
     rotor_options_init(&options, 4, 8);
-    if (rotor_open(&tree, NULL, &options, NULL) != ROTOR_OK || rotor_insert_many(tree, NULL, NULL, leaves, 5) != ROTOR_OK ||
+    if (rotor_open(&tree, NULL, &options, NULL) != ROTOR_OK ||
+        rotor_insert_many(tree, NULL, NULL, leaves, 5) != ROTOR_OK ||
         rotor_snapshot_take(tree, &snapshot) != ROTOR_OK || rotor_snapshot_head(&snapshot, &head) != ROTOR_OK ||
         rotor_inclusion_prove(&snapshot, &proof, 3) != ROTOR_OK ||
         rotor_inclusion_verify(&proof, &head, &leaves[3]) != ROTOR_OK ||
