@@ -31,10 +31,12 @@
  *
  * THREADS
  *   Every function may be called from any thread at any time, unless its comment says otherwise; only rotor_close()
- * must be the last call on a tree. Calls that change a tree are serialised inside the library. Reading through a
- * snapshot takes no lock, blocks nobody and is blocked by nobody. A snapshot or proof object itself is plain memory of
- * the caller: do not write it from two threads at once. The library keeps no state outside of trees but what it
- * found the processor to be, installs no signal handlers, prints nothing and never ends the process.
+ * must be the last call on a tree. Calls that change a tree are serialised inside the library. A handle of a durable
+ * tree is of use only to the process that opened it: after a fork(), the child may neither use nor close it, and holds
+ * the lock until it executes a program or ends. Reading through a snapshot takes no lock, blocks nobody and is blocked
+ * by nobody. A snapshot or proof object itself is plain memory of the caller: do not write it from two threads at once.
+ * The library keeps no state outside of trees but what it found the processor to be, installs no signal handlers,
+ * prints nothing and never ends the process.
  *
  * ERRORS
  *   Whatever can fail returns a rotor_status. A call that returns anything but ROTOR_OK has changed nothing, neither
@@ -148,8 +150,10 @@ typedef enum rotor_open_mode {
     ROTOR_OPEN_EXISTING = 1,  /* ROTOR_NOT_FOUND when there is none */
     ROTOR_CREATE_NEW = 2,     /* ROTOR_EXISTS when there is one */
     /* Open the tree that is there for reading: as of a moment not before the last durable one, without a lock, without
-     * writing anything, also while another process writes to it. Once that process truncates the tree, reads return
-     * ROTOR_STALE: open it again. */
+     * writing anything, also while another process writes to it. Before that process overwrites anything that this
+     * handle reads, after a truncation of what had been checkpointed, reads return ROTOR_STALE: open it again. (That is
+     * at its next checkpoint; until then, and after a truncation that concerns the log only, this handle goes on to
+     * show its own moment.) */
     ROTOR_OPEN_READ_ONLY = 3,
 } rotor_open_mode;
 
@@ -218,8 +222,9 @@ ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32
  * manual) and one for checkpoints (when they are due on their own); they block all signals.
  * Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the message names it),
  * ROTOR_UNSUPPORTED (hash profile, kernel or file format), ROTOR_OUT_OF_MEMORY; with a path also ROTOR_NOT_FOUND,
- * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_MISMATCH (arity, maximum depth or
- * profile differ from the stored), ROTOR_DAMAGED (nothing has been changed), ROTOR_IO. */
+ * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_CAPACITY_EXCEEDED (the log holds
+ * more than max_leaves), ROTOR_MISMATCH (arity, maximum depth or profile differ from the stored), ROTOR_DAMAGED
+ * (nothing has been changed), ROTOR_IO. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_open(rotor_tree **tree, const char *path, const rotor_options *options,
                                                  rotor_error *error);
 
@@ -269,8 +274,8 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, rotor_tok
 /* Waits until the moment of the token is durable: everything that had been inserted or cut then, and all before, is on
  * disk, or has since been cut by a truncation that is. The first to wait writes and syncs for all who wait. With a time
  * limit (not ROTOR_FOREVER) the background thread does so, and the call returns ROTOR_TIMED_OUT when the limit is
- * reached. Of a tree in memory every moment counts as durable. Errors: ROTOR_FAILED (see rotor_failure()),
- * ROTOR_MISUSE (a token of the future). */
+ * reached; with ROTOR_MANUAL there is none, and the call does it itself, however long that takes. Of a tree in memory
+ * every moment counts as durable. Errors: ROTOR_FAILED (see rotor_failure()), ROTOR_MISUSE (a token of the future). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_wait(rotor_tree *tree, const rotor_token *token, uint64_t timeout_ms);
 
 /* ROTOR_OK when durable, ROTOR_PENDING when not yet, or the errors of rotor_wait(). Never waits for a disk. */
@@ -298,7 +303,7 @@ typedef struct rotor_statistics {
     uint64_t size;              /* leaves accepted */
     uint64_t durable_size;      /* leaves of the last durable moment; in memory, 0 as the following */
     uint64_t checkpointed_size; /* leaves of the last checkpoint */
-    uint64_t generation;        /* commits of the superblock since the tree was created */
+    uint64_t generation;        /* slots of the superblock written since the tree was created: two a commit */
     uint64_t log_bytes;         /* of the log that an open would replay */
     uint64_t level_bytes;       /* of the level files, as far as they are committed */
     uint64_t mapped_bytes;      /* of nodes that are mapped from files */
@@ -525,17 +530,19 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_
 /* Rewrites the inner nodes of a stored tree from its leaves, provided that the leaves lead to the committed root.
  * Leaves that do not are named in the report and never touched: ROTOR_DAMAGED, and no stored node has been changed.
  * Missing or short files of inner levels are made anew (with ROTOR_DAMAGED: of zeros, for want of anything better). The
- * log is not looked at. `progress` counts anew when nodes are rewritten, and cannot end that part. Opens the directory
- * itself: no other handle may be open for writing. Returns ROTOR_OK also when there was nothing to repair. Errors: as
- * rotor_open() and rotor_check(). */
+ * log is not looked at before, but its damage is reported after a repair. `progress` counts anew when nodes are
+ * rewritten, and cannot end that part. Opens the directory itself: no other handle may be open for writing. Returns
+ * ROTOR_OK also when there was nothing to repair. Errors: as rotor_open() and rotor_check(). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_repair(const char *path, rotor_check_report *report,
                                                    rotor_progress *progress, void *context, rotor_error *error);
 
-/* Copies the tree, as it is now, to the new directory `destination`, while inserts and reads go on. What the system can
- * share between files of one file system is shared: files of a level that are full are linked, which is safe, since
- * neither tree ever writes to a file that has two names. The copy is complete and durable when the call returns.
- * Errors: ROTOR_EXISTS, ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory),
- * ROTOR_TIMED_OUT (by `progress`; what had been copied is removed). */
+/* Copies the tree, as it is now, to the new directory `destination`, while inserts and reads go on. (No checkpoint can
+ * be made meanwhile: inserts wait if four times rotor_options.checkpoint_bytes come together. `progress` may not call
+ * functions that change the tree.) What the system can share between files of one file system is shared: files of a
+ * level that are full are linked, which is safe, since neither tree ever writes to a file that has two names. The copy
+ * is complete and durable when the call returns. Errors: ROTOR_EXISTS, ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY,
+ * ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory), ROTOR_TIMED_OUT (by `progress`; what had been copied is
+ * removed). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_backup(rotor_tree *tree, const char *destination, rotor_progress *progress,
                                                    void *context, rotor_error *error);
 

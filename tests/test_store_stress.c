@@ -220,6 +220,7 @@ static void *truncate_now_and_then(void *argument) {
     worker *w = argument;
     arena *a = w->arena;
     uint64_t cuts = 0;
+    uint64_t epoch = a->first_epoch;
     while ((atomic_load(&a->writing) > 0 || cuts < 3) && !atomic_load(&a->stop)) {
         for (uint64_t pause = 40 + test_below(&w->random, 200); pause > 0; pause--) {
             sched_yield();
@@ -229,12 +230,16 @@ static void *truncate_now_and_then(void *argument) {
         uint64_t back = test_below(&w->random, most < size ? most : size + 1);
         rotor_token token;
         rotor_status status = rotor_truncate(a->tree, &token, size - back);
-        if (status == ROTOR_OUT_OF_RANGE || back == 0) {
+        if (status == ROTOR_OUT_OF_RANGE) {
             continue; /* nobody else cuts, but nothing says so */
         }
         if (!went_well(a, status, "rotor_truncate")) {
             break;
         }
+        if (token.epoch == epoch) {
+            continue; /* there was nothing to cut */
+        }
+        epoch = token.epoch;
         cuts++;
         event *made = add_event(&w->ledger, &token, 0, w->number, 0);
         if (test_below(&w->random, 2) == 0) {

@@ -4,21 +4,15 @@
 #include "store/store.h"
 #include "tree/tree.h"
 
-/* Whether the token is of this tree's past: nobody can wait for what has not happened. */
-static bool is_past(rotor_tree *tree, const rotor_token *token) {
-    rotor_token now = rotor_tree_moment(tree);
-    return rotor_token_order(token, &now) <= 0;
-}
-
 rotor_status rotor_wait(rotor_tree *tree, const rotor_token *token, uint64_t timeout_ms) {
-    if (tree == NULL || token == NULL || !is_past(tree, token)) {
+    if (tree == NULL || token == NULL || !rotor_tree_has_been_at(tree, token)) {
         return ROTOR_MISUSE;
     }
     return tree->store != NULL ? rotor_store_wait(tree->store, token, timeout_ms) : ROTOR_OK;
 }
 
 rotor_status rotor_token_status(rotor_tree *tree, const rotor_token *token) {
-    if (tree == NULL || token == NULL || !is_past(tree, token)) {
+    if (tree == NULL || token == NULL || !rotor_tree_has_been_at(tree, token)) {
         return ROTOR_MISUSE;
     }
     return tree->store != NULL ? rotor_store_token_status(tree->store, token) : ROTOR_OK;

@@ -35,9 +35,20 @@ static int remove_directory(void *context, const char *path) {
     return result_of(rmdir(path));
 }
 
+/* Moves a handle out of the place of standard input, output or error: in a process that has closed these, what others
+ * print would go to our files. */
+static int above_standard(int handle) {
+    if (handle < 0 || handle > STDERR_FILENO) {
+        return handle;
+    }
+    int moved = result_of(fcntl(handle, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    (void)close(handle);
+    return moved;
+}
+
 static int open_directory(void *context, const char *path) {
     (void)context;
-    return result_of(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return above_standard(result_of(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
 /* EINVAL and ENOTSUP say that the file system has no such call for directories (some network and FUSE file systems):
@@ -115,7 +126,7 @@ static int open_file(void *context, int directory, const char *name, unsigned fl
     system_flags |= (flags & ROTOR_OS_CREATE) != 0 ? O_CREAT : 0;
     system_flags |= (flags & ROTOR_OS_NEW) != 0 ? O_EXCL : 0;
     system_flags |= (flags & ROTOR_OS_TRUNCATE) != 0 ? O_TRUNC : 0;
-    return result_of(openat(directory, name, system_flags, (mode_t)mode));
+    return above_standard(result_of(openat(directory, name, system_flags, (mode_t)mode)));
 }
 
 static int close_file(void *context, int file) {

@@ -91,14 +91,10 @@ typedef struct mapper {
     rotor_store *store;
     uint32_t level;
     rotor_error *error;
-    void *mapped; /* by the last call */
-    size_t mapped_bytes;
 } mapper;
 
 static rotor_status map_pages(void *context, void *address, size_t bytes, uint64_t offset) {
-    mapper *to = context;
-    to->mapped = address;
-    to->mapped_bytes = bytes;
+    const mapper *to = context;
     uint64_t shard_bytes = (uint64_t)ROTOR_HASH_BYTES << to->store->superblock.shard_bits;
     uint8_t *target = address;
     while (bytes > 0) {
@@ -127,24 +123,36 @@ static rotor_status map_pages(void *context, void *address, size_t bytes, uint64
     return ROTOR_OK;
 }
 
+/* What was in memory is at hand right after a checkpoint, and a first read need not wait for a fault. (What an open
+ * maps is read when it is wanted.) */
+static void make_present(const rotor_level *level, uint64_t first, uint64_t end) {
+    size_t page = rotor_vm_page_bytes();
+    while (first < end) {
+        uint64_t run;
+        uint8_t *nodes = rotor_level_run(level, first, end - first, &run);
+        size_t skew = (uintptr_t)nodes % page;
+        rotor_vm_populate_read(nodes - skew, (skew + (size_t)run * ROTOR_HASH_BYTES) / page * page);
+        first += run;
+    }
+}
+
 rotor_status rotor_store_map_committed(rotor_store *store, bool fresh, rotor_error *error) {
     uint64_t step = fresh ? MAP_NODES : UINT64_MAX;
     uint64_t nodes = store->superblock.size;
     rotor_status status = ROTOR_OK;
     for (uint32_t level = 0; level < store->mapped_below && nodes > 0; level++) {
         mapper to = {.store = store, .level = level, .error = error};
-        uint64_t mapped = rotor_level_filed_bytes(store->tree->levels[level]) / ROTOR_HASH_BYTES;
+        uint64_t before = rotor_level_filed_bytes(store->tree->levels[level]) / ROTOR_HASH_BYTES;
+        uint64_t mapped = before;
         while (status == ROTOR_OK && mapped < nodes) {
             mapped = nodes - mapped < step ? nodes : mapped + step;
             status = rotor_tree_map(store->tree, level, mapped, map_pages, &to);
             if (status == ROTOR_OK && is_interrupted(store)) {
                 return ROTOR_OK; /* the next checkpoint goes on */
             }
-            /* What was in memory is still at hand after a checkpoint; what an open maps is read when it is wanted. */
-            if (status == ROTOR_OK && fresh && to.mapped_bytes > 0) {
-                rotor_vm_populate_read(to.mapped, to.mapped_bytes);
-                to.mapped_bytes = 0;
-            }
+        }
+        if (status == ROTOR_OK && fresh) {
+            make_present(store->tree->levels[level], before, mapped);
         }
         nodes = rotor_radix_div(store->tree->radix, nodes);
     }
@@ -202,6 +210,7 @@ static rotor_status commit(rotor_store *store, const commit_target *next, rotor_
         store->barrier = false;
     }
     store->log_bytes_committed = next->log_bytes;
+    rotor_store_count_log(store);
     atomic_store_explicit(&store->committed, next->size, memory_order_release);
     atomic_store_explicit(&store->generation, superblock.generation, memory_order_relaxed);
     pthread_cond_broadcast(&store->changed);
@@ -224,8 +233,10 @@ static rotor_status begin_copying(rotor_store *store, commit_target *next, bool 
     pthread_mutex_unlock(&store->mutex);
 
     uint64_t size = atomic_load_explicit(&store->tree->accepted, memory_order_acquire);
+    bool log_is_empty =
+        store->log.segment == store->superblock.log_segment && store->log.sequence == store->superblock.log_sequence;
     *nothing = size == store->superblock.size && store->logged == size && !store->cut_pending && !store->barrier &&
-               !store->distrust;
+               !store->distrust && log_is_empty;
     rotor_status status = rotor_store_write_pending(store, !*nothing);
     *next = (commit_target){.size = store->logged,
                             .segment = store->log.segment,
@@ -324,7 +335,8 @@ static uint64_t uncommitted(const rotor_store *store) {
 }
 
 void rotor_store_appended(rotor_store *store) {
-    if (store->read_only || uncommitted(store) < store->due_leaves) {
+    if (store->read_only || (uncommitted(store) < store->due_leaves &&
+                             atomic_load_explicit(&store->log_pending, memory_order_relaxed) < store->due_log_bytes)) {
         return;
     }
     uint64_t done = atomic_load(&store->checkpoints_done);

@@ -71,6 +71,11 @@ void rotor_store_wake_all(rotor_store *store) {
     }
 }
 
+void rotor_store_count_log(rotor_store *store) {
+    uint64_t bytes = store->log_bytes - store->log_bytes_committed + store->segment_end;
+    atomic_store_explicit(&store->log_pending, bytes, memory_order_relaxed);
+}
+
 void rotor_store_set_durable(rotor_store *store, rotor_token moment) {
     store->durable = moment;
     atomic_store_explicit(&store->durable_size, moment.size, memory_order_release);
@@ -108,6 +113,7 @@ rotor_status rotor_store_rotate(rotor_store *store, rotor_error *error) {
         pthread_mutex_lock(&store->mutex);
         store->log_bytes += before;
         store->segment_end = store->log.end;
+        rotor_store_count_log(store);
         pthread_mutex_unlock(&store->mutex);
     }
     return status;
@@ -188,8 +194,9 @@ static rotor_status write_all(rotor_store *store, uint64_t size, bool rotate, ro
     if (status == ROTOR_OK && !rotate) {
         status = rotor_log_sync(&store->log, error);
     }
-    /* One sync for the frames and the end of their segment. */
-    if (status == ROTOR_OK && (rotate || store->log.end >= store->segment_bytes)) {
+    /* One sync for the frames and the end of their segment. A segment without frames is as good as the next one. */
+    bool fresh = store->log.end == ROTOR_LOG_HEADER_BYTES && store->log.buffered == 0;
+    if (status == ROTOR_OK && !fresh && (rotate || store->log.end >= store->segment_bytes)) {
         status = rotor_store_rotate(store, error);
     }
     return status;
@@ -222,6 +229,7 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     store->logged = moment.size;
     rotor_store_set_durable(store, moment);
     store->segment_end = store->log.end;
+    rotor_store_count_log(store);
     pthread_mutex_unlock(&store->mutex);
     return ROTOR_OK;
 }
@@ -339,6 +347,7 @@ rotor_status rotor_store_truncate(rotor_store *store, rotor_token *token, uint64
     if (status == ROTOR_OK && store->flusher_runs) {
         rotor_bell_ring(&store->flusher_bell);
     }
+    rotor_store_appended(store); /* a log of truncations grows as well */
     return status;
 }
 

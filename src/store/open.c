@@ -396,13 +396,10 @@ static rotor_status settle_superblock(rotor_store *store, rotor_error *error) {
     }
     bool both = rotor_superblock_decode(&slots[0], bytes) == ROTOR_OK &&
                 rotor_superblock_decode(&slots[1], bytes + ROTOR_SUPERBLOCK_SLOT_BYTES) == ROTOR_OK;
-    if (both && same_contents(&slots[0], &slots[1]) && !store->distrust) {
-        return ROTOR_OK;
-    }
-    /* The newer slot may be in the system's memory only; after a failed sync a mere sync would not write it. With the
-     * other one beside it, it may be written again; alone, it may not. */
+    /* A slot may be in the system's memory only, and the next commit would have both in flight. After a failed sync a
+     * mere sync would not write it: with the other one beside it, it may be written again; alone, it may not. */
     status = both && store->distrust ? write_slot(store, error) : rotor_file_sync(&store->superblock_file, error);
-    if (status == ROTOR_OK) {
+    if (status == ROTOR_OK && (!both || store->distrust || !same_contents(&slots[0], &slots[1]))) {
         store->superblock.generation++;
         status = write_slot(store, error);
         atomic_store(&store->generation, store->superblock.generation);
@@ -461,6 +458,7 @@ static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     store->torn_bytes = position.torn_bytes;
     store->log_bytes = position.log_bytes > position.end ? position.log_bytes - position.end : 0;
     store->segment_end = position.end;
+    rotor_store_count_log(store);
     store->oldest_segment = store->superblock.log_segment;
     if (!store->read_only) {
         status = resume_log(store, &log, &position, error);
@@ -485,7 +483,16 @@ static int remove_leftover(void *context, const char *name) {
     leftovers *these = context;
     uint64_t segment;
     size_t length = strlen(name);
-    bool unfinished = length > 4 && strcmp(name + length - 4, ".new") == 0;
+    bool ours = strncmp(name, "level-", 6) == 0 || strncmp(name, ROTOR_SUPERBLOCK_NAME, 10) == 0;
+    bool unfinished = ours && length > 4 && strcmp(name + length - 4, ".new") == 0;
+    if (rotor_log_parse(name, &segment) && segment > these->store->log.segment + 1) {
+        these->status =
+            rotor_fail(these->error, ROTOR_DAMAGED, 0,
+                       "%s/%s cannot follow the segment in which the log ends, number %llu: a part of the log "
+                       "is missing",
+                       these->store->directory.path, name, (unsigned long long)these->store->log.segment);
+        return 1;
+    }
     bool outdated = rotor_log_parse(name, &segment) &&
                     (segment < these->store->superblock.log_segment || segment > these->store->log.segment);
     if (unfinished || outdated) {
@@ -569,6 +576,7 @@ static rotor_status watch_writer(rotor_store *store, rotor_error *error) {
     uint8_t counted[sizeof(uint64_t)];
     rotor_put_u64(counted, store->superblock.cuts);
     memcpy(&store->tree->watched_value, counted, sizeof counted);
+    bool watches = false;
     for (uint64_t slot = 0; slot < 2; slot++) {
         rotor_superblock found;
         const uint8_t *bytes = (const uint8_t *)store->watched + slot * ROTOR_SUPERBLOCK_SLOT_BYTES;
@@ -581,9 +589,12 @@ static rotor_status watch_writer(rotor_store *store, rotor_error *error) {
                                   store->directory.path);
             }
             store->tree->watched[slot] = (const _Atomic uint64_t *)(const void *)(bytes + ROTOR_SUPERBLOCK_CUTS_OFFSET);
+            watches = true;
         }
     }
-    return ROTOR_OK;
+    return watches
+               ? ROTOR_OK
+               : rotor_fail(error, ROTOR_STALE, 0, "%s is being committed by another process", store->directory.path);
 }
 
 static rotor_status create_tree(rotor_store *store, const rotor_hasher *hasher, rotor_error *error) {

@@ -113,6 +113,12 @@ static void set_due(rotor_store *store) {
         by_bytes = leaf_units - leaf_units / options->arity + 1;
         store->most_leaves = by_bytes < UINT64_MAX / MOST_DUE ? MOST_DUE * by_bytes : UINT64_MAX;
     }
+    /* Truncations fill the log without leaving leaves. */
+    store->due_log_bytes = UINT64_MAX;
+    if (options->checkpoint_bytes != 0) {
+        uint64_t least = 4 * ROTOR_LOG_LEAST_BYTES;
+        store->due_log_bytes = options->checkpoint_bytes > least ? options->checkpoint_bytes : least;
+    }
     store->due_leaves = by_leaves < by_bytes ? by_leaves : by_bytes;
 }
 
@@ -167,6 +173,14 @@ static void end_threads(rotor_store *store) {
     }
 }
 
+/* For the next open (docs/durability.md, R11). That this takes no space and need not be durable is the point: it has to
+ * outlive the process as long as the system's memory does. */
+static void mark_distrust(rotor_store *store) {
+    if (!store->read_only && store->lock_file.handle >= 0) {
+        (void)rotor_file_truncate(&store->lock_file, 1, NULL);
+    }
+}
+
 rotor_status rotor_store_open(rotor_tree **tree, const char *path, const rotor_options *options,
                               const rotor_hasher *hasher, const rotor_store_setup *setup, rotor_error *error) {
     const rotor_store_setup none = {0};
@@ -187,6 +201,9 @@ rotor_status rotor_store_open(rotor_tree **tree, const char *path, const rotor_o
             *tree = store->tree;
             return ROTOR_OK;
         }
+        if (status == ROTOR_IO) {
+            mark_distrust(store);
+        }
         bool again = store->read_only && tries < MOST_TRIES && has_moved(store, path, os);
         end_threads(store);
         destroy(store);
@@ -203,9 +220,7 @@ void rotor_store_fail(rotor_store *store, const rotor_error *error) {
     if (!atomic_load(&store->failed)) {
         store->failure = *error;
         store->failure.status = ROTOR_FAILED;
-        /* For the next open. That this takes no space and need not be durable is the point: it has to outlive the
-         * process as long as the system's memory does. */
-        (void)rotor_file_truncate(&store->lock_file, 1, NULL);
+        mark_distrust(store);
         atomic_store_explicit(&store->failed, true, memory_order_release);
     }
     rotor_store_wake_all(store);
@@ -227,8 +242,8 @@ void rotor_store_statistics(rotor_store *store, rotor_statistics *statistics) {
     statistics->durable_size = store->durable.size;
     statistics->checkpointed_size = store->superblock.size;
     statistics->generation = store->superblock.generation;
-    statistics->log_bytes = store->log_bytes - store->log_bytes_committed + store->segment_end;
     pthread_mutex_unlock(&store->mutex);
+    statistics->log_bytes = atomic_load(&store->log_pending);
     uint64_t nodes = statistics->checkpointed_size;
     while (nodes > 0) {
         statistics->level_bytes += nodes * ROTOR_HASH_BYTES;
@@ -261,7 +276,11 @@ static rotor_status finish(rotor_store *store, rotor_error *error) {
         status = rotor_store_checkpoint(store);
     }
     if (status == ROTOR_OK) {
-        return mark_end(store, error);
+        status = mark_end(store, error);
+        if (status != ROTOR_OK) {
+            mark_distrust(store);
+        }
+        return status;
     }
     if (status != ROTOR_FAILED) {
         return rotor_fail(error, status, 0, "closing %s: %s", store->directory.path, rotor_status_message(status));

@@ -57,7 +57,6 @@ typedef struct rotor_store {
     pthread_cond_t changed; /* anything below, but for those who wait for a flight */
     bool flushing;
     bool copying;
-    _Atomic bool ending;
     uint32_t truncating;
     /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
      * all, half of 64 callers were woken for nothing each time. */
@@ -103,14 +102,17 @@ typedef struct rotor_store {
     _Atomic uint64_t committed; /* leaves */
     _Atomic uint64_t generation;
     uint64_t due_leaves;                 /* uncommitted leaves that make a checkpoint due; UINT64_MAX for never */
+    uint64_t due_log_bytes;              /* bytes of the log that do; UINT64_MAX for never */
+    _Atomic uint64_t log_pending;        /* bytes of the log that an open would replay */
     uint64_t most_leaves;                /* uncommitted leaves at which inserts wait */
     _Atomic uint64_t checkpoints_wanted; /* requests so far, and those that have been answered */
     _Atomic uint64_t checkpoints_done;
 
     bool flusher_runs;
     bool checkpointer_runs;
-    _Atomic bool failed;
     rotor_error failure; /* under `mutex`; constant once `failed` is set */
+    _Atomic bool failed;
+    _Atomic bool ending;
 
     pthread_t flusher;
     pthread_t checkpointer;
@@ -147,6 +149,8 @@ void rotor_store_end_flush(rotor_store *store);
 /* Writes and syncs what has been accepted, while the caller holds `flushing`; then, with `rotate`, the log begins a
  * segment. On failure the store has failed. */
 rotor_status rotor_store_write_pending(rotor_store *store, bool rotate);
+/* Sums up log_pending. Under `mutex`. */
+void rotor_store_count_log(rotor_store *store);
 /* Shows a moment as durable. Under `mutex`. */
 void rotor_store_set_durable(rotor_store *store, rotor_token moment);
 /* Wakes everybody who waits for the log. Under `mutex`. */

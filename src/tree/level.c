@@ -17,6 +17,7 @@
  * needs, and a first touch that is several times cheaper (a million leaves one by one into fresh memory, arity 4: 71 ns
  * a leaf without, 39 ns with). */
 #define HUGE_FROM ((size_t)4 << 20)
+#define MOST_MERGED_BITS 15
 
 static size_t round_up(size_t bytes, size_t unit) {
     return (bytes + unit - 1) / unit * unit;
@@ -274,6 +275,16 @@ rotor_status rotor_level_commit_filed(rotor_level *level, uint64_t nodes, size_t
     return rotor_level_commit(level, nodes, reservation_bytes);
 }
 
+/* Where to begin in order to map pages up to `to` when those up to `from` are mapped: at a multiple of the largest
+ * power of two that lies between, 128 MiB at most. A mapping of its own for every few pages would use up those that a
+ * process may have; so a level has one for each bit of its number of pages, and each page is mapped anew a few times
+ * only. */
+static size_t mapping_start(size_t from, size_t to) {
+    unsigned bits = 64 - (unsigned)__builtin_clzll((unsigned long long)(from ^ to));
+    bits = bits < MOST_MERGED_BITS ? bits : MOST_MERGED_BITS;
+    return from >> bits << bits;
+}
+
 rotor_status rotor_level_map(rotor_level *level, uint64_t nodes, rotor_level_mapper *map, void *context) {
     size_t page = rotor_vm_page_bytes();
     uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
@@ -290,6 +301,7 @@ rotor_status rotor_level_map(rotor_level *level, uint64_t nodes, rotor_level_map
         }
         size_t to = round_down(span_of(extent, here), page);
         if (from < to) {
+            from = larger(mapping_start(from / page, to / page) * page, extent->skew > 0 ? page : 0);
             uint64_t offset = extent->first * ROTOR_HASH_BYTES - extent->skew + from;
             rotor_status status = map(context, origin_of(extent) + from, to - from, offset);
             if (status != ROTOR_OK) {

@@ -260,12 +260,11 @@ rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t 
     return status;
 }
 
-rotor_token rotor_tree_moment(rotor_tree *tree) {
-    rotor_token moment;
-    pthread_mutex_lock(&tree->writer);
-    fill_token(tree, &moment);
-    pthread_mutex_unlock(&tree->writer);
-    return moment;
+bool rotor_tree_has_been_at(const rotor_tree *tree, const rotor_token *moment) {
+    /* In this order: a truncation shows its epoch before its size, and within an epoch sizes only grow. */
+    uint64_t size = atomic_load_explicit(&tree->accepted, memory_order_acquire);
+    uint64_t epoch = atomic_load_explicit(&tree->published.epoch, memory_order_acquire);
+    return moment->epoch < epoch || (moment->epoch == epoch && moment->size <= size);
 }
 
 void rotor_tree_refuse(rotor_tree *tree, rotor_status refusal) {

@@ -89,8 +89,8 @@ rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves);
 void rotor_tree_set_parallel(rotor_tree *tree, uint64_t parallel_threshold, uint64_t task_nodes);
 uint64_t rotor_tree_memory_bytes(rotor_tree *tree);
 
-/* The present moment, for rotor_token_status() and the like. */
-rotor_token rotor_tree_moment(rotor_tree *tree);
+/* Whether the tree has gone through this moment. Lock-free. */
+bool rotor_tree_has_been_at(const rotor_tree *tree, const rotor_token *moment);
 
 /* Whether the process that writes the files of this tree has truncated it since: it says so before it overwrites
  * anything. To follow an acquire fence. */
