@@ -447,6 +447,36 @@ static rotor_status resume_log(rotor_store *store, const replay *log, const roto
     return status;
 }
 
+/* Finds the number of the last segment. */
+static int find_last_segment(void *context, const char *name) {
+    uint64_t *last = context;
+    uint64_t segment;
+    if (rotor_log_parse(name, &segment) && segment > *last) {
+        *last = segment;
+    }
+    return 0;
+}
+
+/* An unfinished rotation leaves one segment behind the log's end (docs/durability.md, R5). One further on says that
+ * those between are missing. */
+static rotor_status check_last_segment(rotor_store *store, const rotor_log_position *position, rotor_error *error) {
+    const rotor_os *os = store->directory.os;
+    uint64_t last = 0;
+    int result = os->list(os->context, store->directory.handle, find_last_segment, &last);
+    if (result < 0) {
+        return rotor_file_fail(&store->directory, "", "readdir", result, error);
+    }
+    if (last > position->segment + 1) {
+        char name[40];
+        rotor_log_name(name, last);
+        return rotor_fail(error, ROTOR_DAMAGED, 0,
+                          "%s/%s cannot follow the segment in which the log ends, number %llu: a part of the log is "
+                          "missing",
+                          store->directory.path, name, (unsigned long long)position->segment);
+    }
+    return ROTOR_OK;
+}
+
 static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     replay log = {.store = store};
     rotor_log_reader reader = {.context = &log, .leaves = replay_leaves, .truncate = replay_truncate};
@@ -461,6 +491,9 @@ static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     rotor_store_count_log(store);
     store->oldest_segment = store->superblock.log_segment;
     if (!store->read_only) {
+        status = check_last_segment(store, &position, error);
+    }
+    if (status == ROTOR_OK && !store->read_only) {
         status = resume_log(store, &log, &position, error);
     }
     if (store->distrust) {
@@ -485,14 +518,6 @@ static int remove_leftover(void *context, const char *name) {
     size_t length = strlen(name);
     bool ours = strncmp(name, "level-", 6) == 0 || strncmp(name, ROTOR_SUPERBLOCK_NAME, 10) == 0;
     bool unfinished = ours && length > 4 && strcmp(name + length - 4, ".new") == 0;
-    if (rotor_log_parse(name, &segment) && segment > these->store->log.segment + 1) {
-        these->status =
-            rotor_fail(these->error, ROTOR_DAMAGED, 0,
-                       "%s/%s cannot follow the segment in which the log ends, number %llu: a part of the log "
-                       "is missing",
-                       these->store->directory.path, name, (unsigned long long)these->store->log.segment);
-        return 1;
-    }
     bool outdated = rotor_log_parse(name, &segment) &&
                     (segment < these->store->superblock.log_segment || segment > these->store->log.segment);
     if (unfinished || outdated) {
