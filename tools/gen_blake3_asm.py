@@ -3,7 +3,6 @@
 
     tools/gen_blake3_asm.py            write both files
     tools/gen_blake3_asm.py --check    exit 1 when a checked-in file differs from what would be written
-    tools/gen_blake3_asm.py --model    print, for each AVX2 segment, the cycles that a model of Zen 3 predicts
 
 The contract of the functions is in src/hash/blake3_asm.h; this file knows how they are made.
 
@@ -11,28 +10,27 @@ What is computed
     Lane l of every vector carries group l. A node is 0x01 || width || children, so the 64 message bytes of block b are
     the 64 bytes at `children - 2 + 64 b`: plain unaligned loads, with the first 16 bits replaced by the tag. A node of
     `width` children has width / 2 full blocks and a last one of 2 bytes (even widths) or 34 (odd): one or nine message
-    words, the others are zero and their additions vanish. Every lane's last two bytes, the "tail", are fetched once at
-    the start. The state's rows c and d start from constants in every block, in the first block a and b do as well.
+    words, the others are zero and their additions vanish. The state's rows c and d start from constants in every block.
 
 How a kernel is laid out
     A kernel is a chain of segments, each a straight line of code for one block: seven rounds and the feed-forward.
     Chaining values travel between segments in vector registers 0..7 (8..15 for a second set of lanes).
+        full x (width / 2), last_even or last_odd
+    `full` serves all full blocks; what makes a node's first block different (tag, flag and chaining value) comes as
+    data. A separate segment for it would save a few operations a block and cost far more: straight code of three
+    segments does not fit the 4,096 entries of Zen 3's operation cache, and of AVX-512's two sets the 32 KiB of the
+    instruction cache (13 to 22 % slower on Zen 5 at widths 4 to 16).
 
     AVX2: 16 registers hold the state exactly, so the message lives in a buffer on the stack and is added from memory.
-    While one block is in its rounds the next block's message is loaded, transposed and stored in a second buffer: the
-    rounds wait for their own results often enough to take this in. Which code runs:
-        width 2              only, last_even
-        width 4              first, second, last_even
-        every other width    first, middle x (width / 2 - 1), last_even or last_odd
-    `only` and `second` fetch nothing ahead, because only the tail follows. (Larger even widths do without such a
-    segment: four of them do not fit the 4,096 entries of Zen 3's operation cache.)
-    When the next block is the last one, the loads that would lead behind the children are pointed at bytes of the
-    present block instead, and what they deliver is not used.
+    While one block is in its rounds the next full block's message is loaded, transposed and stored in a second buffer:
+    the rounds wait for their own results often enough to take this in. After the last full block of a node the next
+    one is the first of the next eight nodes, so a call goes through any number of sets of eight without a pause, and
+    only the first message of a call (`load`) is waited for. The last block fetches what little it needs itself.
+    Every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
+    the decoders, at 2.5 instructions a cycle, until a jump: without jumps one missing entry made the rest of a segment
+    slow, and at width 4 more than half of all code came from the decoders (400 cycles a block instead of 343 on Zen 3).
 
-    AVX-512: `full` transposes its own message and serves all full blocks; the first one's tag, flag and chaining value
-    come as data. That costs eight operations a block, but with two sets of lanes a separate first block would push a
-    call's code out of the 32 KiB instruction cache (13 to 22 % slower on Zen 5 at widths 4 to 16).
-        full x (width / 2), last_even or last_odd
+    AVX-512: `full` transposes its own message. Every lane's last two bytes, the "tail", are fetched once at the start.
     Vector operations take two cycles on Zen 5, so one set of lanes (16 groups, four independent G) leaves half of the
     vector unit idle. The 32-lane kernel runs two sets: 32 registers hold both states, messages are added from memory.
 
@@ -43,9 +41,7 @@ How a segment is made
        later used from there as a memory operand, which costs no vector operation.
 """
 import random
-import re
 import sys
-from collections import deque
 from pathlib import Path
 
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
@@ -73,29 +69,28 @@ class Kernel:
                   operations, which an out-of-order core prefers to a tight order.
         pressure  state values alive at once before the scheduler holds back operations that add another.
         jitter    random weight, in cycles, that is added to each operation's priority, and its seed: list scheduling is
-                  greedy, and of equally sensible orders some are better by several per cent.
+                  greedy, and of equally sensible orders some are better.
         clean     how many operations further away a next use may seem for a value that has a copy in memory already.
-        spread    the phase in which the next block's message is mixed in, see Function.prefetch().
+        spread    the phase in which the next block's message is mixed in, see Function.fetch().
         lag       cycles by which the second set of lanes trails the first.
-        The values below are the best of random choices: for AVX2 of 100 to 200 a segment by zen3_cycles(), because its
-        kernel is for processors without AVX-512, for AVX-512 of 50 to 100 by time on Zen 5."""
+        The values below are the best of some hundred random choices by time, for AVX2 on Zen 3, for AVX-512 on Zen 5.
+        For AVX2 they are worth 1 %: what bounds it is the chain of dependent operations (218 cycles a block, as the two
+        shifts of a rotation often meet in one pipe) together with the order in which the two schedulers serve four such
+        chains; without any fetching of messages a block still takes 335 cycles."""
         return {**dict(latency=1, pressure=16, jitter=0, seed=0, clean=8, spread=0.3, lag=0),
                 **self.all_segments, **self.segments.get(segment, {})}
 
 
 AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, lanes=8, sets=1, registers=16, vector_bytes=32,
-              all_segments=dict(latency=2),
-              segments=dict(only=dict(latency=3, pressure=17, clean=0),
-                            first=dict(pressure=14, jitter=2, seed=91, clean=40, spread=0.6),
-                            second=dict(latency=1, pressure=14, jitter=1, seed=151, clean=40),
-                            middle=dict(pressure=14, clean=40, spread=-0.5),
-                            last_even=dict(pressure=14, jitter=3, seed=40, clean=20),
+              jump_every=64, all_segments=dict(latency=2),
+              segments=dict(full=dict(pressure=13, jitter=0.5, seed=11, clean=40),
+                            last_even=dict(latency=3, pressure=17, jitter=2, seed=823),
                             last_odd=dict(latency=1, pressure=17, jitter=0.5, seed=87)))
 AVX512 = Kernel(symbol='rotor_blake3_avx512_groups16', evex=True, lanes=16, sets=1, registers=32, vector_bytes=64,
-                all_segments=dict(latency=1, pressure=32),
+                jump_every=None, all_segments=dict(latency=1, pressure=32),
                 segments={})
 AVX512_WIDE = Kernel(symbol='rotor_blake3_avx512_groups32', evex=True, lanes=16, sets=2, registers=32, vector_bytes=64,
-                     all_segments=dict(latency=2, pressure=48, jitter=2, seed=20, clean=30, lag=20),
+                     jump_every=None, all_segments=dict(latency=2, pressure=48, jitter=2, seed=20, clean=30, lag=20),
                      segments={})
 
 # ---- Operands and operations ----------------------------------------------------------------------------------------
@@ -242,19 +237,16 @@ class Graph:
 
     def g(self, a, b, c, d, x, y):
         for message, first, second in ((x, 16, 12), (y, 8, 7)):
-            if isinstance(a, int):      # first block, first round: a + b is a constant
-                a, b = self.add(message, word((a + b) & 0xFFFFFFFF)), word(b)
-            else:
-                # The message first: a has been waiting, b is the last to arrive.
-                a = self.add(self.add(a, message) if message else a, b)
+            # The message first: a has been waiting, b is the last to arrive.
+            a = self.add(self.add(a, message) if message else a, b)
             d = self.rotate_right(self.xor(d, a) if d else a, first)
             c = self.add(c, d)
             b = self.rotate_right(self.xor(b, c), second)
         return a, b, c, d
 
     def compress(self, chaining, message, length, flags):
-        """`chaining` is None for the first block. A message word or flags of None are zero."""
-        v = list(chaining or IV) + [word(k) for k in IV[:4]] + [None, None, word(length), flags]
+        """A message word of None is zero."""
+        v = chaining + [word(k) for k in IV[:4]] + [None, None, word(length), flags]
         for _ in range(7):
             for i in range(8):
                 columns = i < 4
@@ -491,13 +483,16 @@ class Allocator:
 # ---- Segments and functions -----------------------------------------------------------------------------------------
 #
 # General registers     AVX2                                      AVX-512
-#   rax rcx rdx rsi     pointers to the eight groups, less        loaded with group pointers as needed, from a
+#   rax rcx rdx rsi     pointers to the first eight groups, less  loaded with group pointers as needed, from a
 #   r8 r9 r10 r11       two bytes                                 table in the frame
-#   rbx, r13            where the next block's first and last     rbx: the block's offset
-#                       32 bytes are: two offsets, because the
-#                       last block lacks one or both
-#   rdi                 the next block's true offset; out at the end
-#   r12d                children whose bytes belong to blocks behind the present one: 0 or 1 means one last block
+#   rbx                 where the next full block is, counted     the block's offset
+#                       from these; in the last block the end of
+#                       the groups
+#   rdi, r13            what makes a first block different (mask  out at the end
+#                       and tag of the first word, flags), for
+#                       this block and the next; rdi is out at
+#                       the end
+#   r12d                full blocks behind the present one        children behind the present block
 #   r14, r15            next block's and present block's buffer   unused
 
 
@@ -505,11 +500,12 @@ class Function:
     def __init__(self, kernel):
         self.kernel, self.text, self.slots = kernel, [], 0
         k = kernel
-        self.saved_out, self.saved_groups, self.tag, self.mask, self.flags = 0, 8, 16, 20, 24
-        self.table = 64                                                     # group pointers (AVX-512)
-        self.nodes = self.table + (8 * k.groups if k.evex else 0)           # nodes of a call with fewer groups
-        self.tag_vector = self.nodes                                        # (AVX2; not at the same time)
-        self.tails = self.nodes + 32 * k.groups
+        self.saved_out, self.saved_groups = 0, 8
+        self.tag, self.mask, self.flags = 16, 20, 24                        # (AVX-512)
+        self.full_blocks, self.odd, self.stride, self.next_set, self.end, self.first = 16, 20, 24, 32, 40, 48     # (AVX2)
+        self.table = 64                             # AVX-512: group pointers; AVX2: what a node's first block needs
+        self.nodes = self.table + (8 * k.groups if k.evex else 3 * k.vector_bytes)  # of a call with fewer groups
+        self.tails = self.nodes + 32 * k.groups                             # (AVX-512)
         self.buffers = -(-(self.tails + k.vector_bytes * k.sets) // 64) * 64
         self.buffer_bytes = 16 * k.vector_bytes
         self.spill = self.buffers + (0 if k.evex else 2 * self.buffer_bytes)
@@ -531,26 +527,29 @@ class Function:
 
     def first_word(self, g, w):
         """Puts the tag in the 16 bits in front of the children."""
+        # In later blocks mask and tag let the word pass as it is.
         if not self.kernel.evex:
-            w = g.emit('alu', 'vpblendw', [w], memory='[rsp + %d]' % self.tag_vector, imm=0x55)
-        else:       # in later blocks mask and tag let the word pass as it is
-            w = g.emit('alu', 'vpandd', [w], memory=Broadcast(self.mask))
-            w = g.emit('alu', 'vpord', [w], memory=Broadcast(self.tag))
+            w = g.emit('alu', 'vpand', [w], memory='[r13]')
+            return g.emit('alu', 'vpor', [w], memory='[r13 + 32]')
+        w = g.emit('alu', 'vpandd', [w], memory=Broadcast(self.mask))
+        w = g.emit('alu', 'vpord', [w], memory=Broadcast(self.tag))
         w.message = True
         return w
 
-    def prefetch(self, g, spread):
-        """Loads, transposes and stores the next block's message, in four parts spread evenly over the rounds."""
-        for half, offset in ((0, ' + rbx'), (1, ' + r13')):
+    def fetch(self, g, spread):
+        """Loads, transposes and stores the next full block's message, in four parts spread evenly over the rounds."""
+        for half in (0, 1):
             before = len(g.operations)
-            words = g.words8(POINTER_REGISTERS, half, offset)
+            words = g.words8(POINTER_REGISTERS, half, ' + rbx')
             middle = before + (len(g.operations) - before) // 2
+            if half == 0:
+                words[0] = self.first_word(g, words[0])
+            parts = [g.operations[before:middle], g.operations[middle:]]
             for i, w in enumerate(words):
                 w.message = False
                 g.store('[r14 + %d]' % (32 * (8 * half + i)), w)
-            stores = g.operations[-8:]
-            for part, members in enumerate((g.operations[before:middle] + stores[:4],
-                                            g.operations[middle:-8] + stores[4:])):
+                parts[i // 4].append(g.operations[-1])
+            for part, members in enumerate(parts):
                 for o in members:
                     o.place = (2 * half + part + spread) / 4
 
@@ -559,30 +558,30 @@ class Function:
         tuning, inputs, outputs = k.tuning(name), {}, {}
         for s in range(k.sets):
             g.lag, lanes = tuning['lag'] * s, self.lanes(s)
-            buffered = lambda n: [Value('[r15 + %d]' % (32 * i), message=True) for i in range(n)]
-            tail = Value('[rsp + %d]' % (self.tails + k.vector_bytes * s), message=True)
-            chaining = None if name in ('only', 'first') else [Value() for _ in range(8)]
-            inputs.update((v, 8 * s + i) for i, v in enumerate(chaining or ()))
+            if name == 'load':
+                self.fetch(g, 0)
+                continue
+            chaining = [Value() for _ in range(8)]
+            inputs.update((v, 8 * s + i) for i, v in enumerate(chaining))
+            if name == 'full':
+                if k.evex:
+                    message, flags = g.words8(lanes, 0, ' + rbx') + g.words8(lanes, 1, ' + rbx'), Broadcast(self.flags)
+                    message[0] = self.first_word(g, message[0])
+                else:
+                    message, flags = [Value('[r15 + %d]' % (32 * i), message=True) for i in range(16)], '[rdi + 64]'
+                result = g.compress(chaining, message, 64, flags)
+                if not k.evex:
+                    self.fetch(g, tuning['spread'])
+                outputs.update((v, 8 * s + i) for i, v in enumerate(result))
+                continue
+            tail = (Value('[rsp + %d]' % (self.tails + k.vector_bytes * s), message=True) if k.evex else
+                    g.tail(lanes, ' + rbx'))
             if name == 'last_even':
                 result = g.compress(chaining, [tail] + 15 * [None], LAST_EVEN_BYTES, word(CHUNK_END | ROOT))
-            elif name == 'last_odd':
-                words = g.words8(lanes, 0, ' + rbx') if k.evex else buffered(8)
+            else:
+                words = g.words8(lanes, 0, ' + rbx') if k.evex else g.words8(lanes, 0, ' + rbx - 32')
                 result = g.compress(chaining, words + [tail] + 7 * [None], LAST_ODD_BYTES, word(CHUNK_END | ROOT))
-            else:
-                offset = ' + rbx' if k.evex else ''
-                if name in ('second', 'middle'):
-                    message = buffered(16)
-                else:
-                    message = g.words8(lanes, 0, offset) + g.words8(lanes, 1, offset)
-                    message[0] = self.first_word(g, message[0])
-                flags = {'full': Broadcast(self.flags), 'second': None, 'middle': None}.get(name, word(CHUNK_START))
-                result = g.compress(chaining, message, 64, flags)
-            if name in ('first', 'middle'):
-                self.prefetch(g, tuning['spread'])
-            if name.startswith('last'):
-                g.write_nodes(result, s * 32 * k.lanes)
-            else:
-                outputs.update((v, 8 * s + i) for i, v in enumerate(result))
+            g.write_nodes(result, s * 32 * k.lanes)
         return self.allocate(name, g, inputs, outputs)
 
     def fetch_tails(self):
@@ -602,7 +601,13 @@ class Function:
 
     def put_segment(self, name):
         lines = self.segment(name)
-        self.put('# Segment %s: %d instructions' % (name, len(lines)), *lines)
+        self.put('# Segment %s: %d instructions' % (name, len(lines)))
+        step = self.kernel.jump_every or len(lines)
+        for i in range(0, len(lines), step):
+            if i > 0:
+                label = self.label('%s_%d' % (name, i))
+                self.put('jmp ' + label, label + ':')
+            self.put(*lines[i:i + step])
 
     def build(self):
         k = self.kernel
@@ -617,11 +622,13 @@ class Function:
         for i, register in enumerate(saved):
             self.put('push ' + register, '.cfi_offset %s, %d' % (register, -24 - 8 * i))
         self.put('sub rsp, %d' % (frame + 8 * len(saved)), 'and rsp, -64',
-                 'mov [rsp + %d], rdi' % self.saved_out, 'mov [rsp + %d], ecx' % self.saved_groups)
+                 'mov [rsp + %d], rdi' % self.saved_out,
+                 'mov [rsp + %d], %s' % (self.saved_groups, 'ecx' if k.evex else 'rcx'))
         self.put_tag_and_pointers()
-        self.put(*self.fetch_tails())
         self.text += blocks
-        self.put(self.label('done') + ':', 'mov ecx, [rsp + %d]' % self.saved_groups, 'cmp ecx, %d' % k.groups,
+        # rcx = groups that are not stored yet, or (AVX2) as many less than none
+        self.put(self.label('done') + ':', 'mov ecx, [rsp + %d]' % self.saved_groups,
+                 *(() if k.evex else ('add ecx, %d' % k.groups,)), 'cmp ecx, %d' % k.groups,
                  'jne ' + self.label('fewer'),
                  self.label('return') + ':', 'vzeroupper', 'lea rsp, [rbp - %d]' % (8 * len(saved)))
         self.put(*('pop ' + register for register in reversed(saved)))
@@ -634,14 +641,17 @@ class Function:
         return self.text
 
     def put_tag_and_pointers(self):
-        """In: rsi children, edx width, ecx groups. Lanes past the last group point at the last group."""
+        """In: rsi children, edx width, rcx groups. Lanes past the last group point at the last group."""
         k = self.kernel
         self.put('# The tag, and a pointer for each lane', 'mov r12d, edx', 'mov ebx, edx', 'shl ebx, 8', 'or ebx, 1')
         if not k.evex:
-            self.put('vmovd xmm0, ebx', 'vpbroadcastd ymm0, xmm0', 'vmovdqa [rsp + %d], ymm0' % self.tag_vector,
-                     'mov ebx, edx', 'shl ebx, 5', 'mov edi, ecx', 'lea rax, [rsi - 2]')
+            masks, flags = Constant('.Lfirst_mask', 8 * [0xffff0000]), word(CHUNK_START)
+            self.put('vmovd xmm0, ebx', 'vpbroadcastd ymm0, xmm0', 'vmovdqa ymm1, [rip + %s]' % masks.label,
+                     'vmovdqa ymm2, [rip + %s]' % flags.label, 'vmovdqa [rsp + %d], ymm1' % self.table,
+                     'vmovdqa [rsp + %d], ymm0' % (self.table + 32), 'vmovdqa [rsp + %d], ymm2' % (self.table + 64),
+                     'mov ebx, edx', 'shl rbx, 5', 'mov rdi, rcx', 'lea rax, [rsi - 2]')
             for i, (before, this) in enumerate(zip(POINTER_REGISTERS, POINTER_REGISTERS[1:])):
-                self.put('lea %s, [%s + rbx]' % (this, before), 'cmp edi, %d' % (i + 1),
+                self.put('lea %s, [%s + rbx]' % (this, before), 'cmp rdi, %d' % (i + 1),
                          'cmovbe %s, %s' % (this, before))
             return
         self.put('mov [rsp + %d], ebx' % self.tag, 'mov ebx, edx', 'shl ebx, 5', 'lea rax, [rsi - 2]', 'dec ecx',
@@ -650,36 +660,47 @@ class Function:
             index = Constant('.Llanes_%d' % i, [w for lane in range(i, i + 8) for w in (lane, 0)])
             self.put('vpminuq zmm3, zmm2, [rip + %s]' % index.label, 'vpmuludq zmm3, zmm3, zmm1',
                      'vpaddq zmm3, zmm3, zmm0', 'vmovdqa64 [rsp + %d], zmm3' % (self.table + 8 * i))
+        self.put(*self.fetch_tails())
 
     def put_blocks(self):
         if self.kernel.evex:
             self.put_blocks_avx512()
         else:
             self.put_blocks_avx2()
-        # rdi = where the nodes go: to the caller, or to the frame if some lanes have no group of their own
-        out = ('mov rdi, [rsp + %d]' % self.saved_out, 'lea r13, [rsp + %d]' % self.nodes,
-               'cmp dword ptr [rsp + %d], %d' % (self.saved_groups, self.kernel.groups), 'cmovne rdi, r13')
-        self.put(self.label('last') + ':', 'je ' + self.label('odd'), self.label('even') + ':', *out)
-        self.put_segment('last_even')
-        self.put('jmp ' + self.label('done'), self.label('odd') + ':', *out)
-        self.put_segment('last_odd')
 
     def put_blocks_avx2(self):
-        # rbx, r13: the next block where it is full, else its first half (odd widths) and this block instead
-        choose = ('lea r13d, [rdi - 64]', 'cmp r12d, 2', 'cmovae r13d, edi', 'mov ebx, r13d', 'cmp r12d, 1',
-                  'cmove ebx, edi')
-        self.put('sub r12d, 2', 'jz ' + self.label('only'), 'mov edi, 64', 'lea r15, [rsp + %d]' % self.buffers,
-                 'lea r14, [rsp + %d]' % (self.buffers + self.buffer_bytes), *choose)
-        self.put_segment('first')
-        self.put('cmp r12d, 2', 'je ' + self.label('second'), self.label('next') + ':', 'xchg r14, r15',
-                 'cmp r12d, 1', 'jbe ' + self.label('last'),
-                 'sub r12d, 2', 'add edi, 64', *choose)
-        self.put_segment('middle')
-        self.put('jmp ' + self.label('next'), self.label('second') + ':', 'xchg r14, r15')
-        self.put_segment('second')
-        self.put('jmp ' + self.label('even'), self.label('only') + ':')
-        self.put_segment('only')
-        self.put('jmp ' + self.label('even'))
+        k, frame = self.kernel, lambda place: '[rsp + %d]' % place
+        later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
+        self.put('mov %s, rbx' % frame(self.end), 'shl rbx, 3', 'mov %s, rbx' % frame(self.stride),
+                 'mov %s, r12d' % frame(self.odd), 'shr r12d, 1', 'mov %s, r12d' % frame(self.full_blocks),
+                 'lea r15, [rsp + %d]' % (self.buffers + self.buffer_bytes), 'lea r14, [rsp + %d]' % self.buffers,
+                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx')
+        self.put_segment('load')
+        self.put('# rbx: where this set of groups begins, counted from the pointers', self.label('set') + ':',
+                 'mov r13, rbx', 'add r13, ' + frame(self.stride), 'cmp qword ptr [rsp + %d], 15' % self.saved_groups,
+                 'cmovbe r13, rbx', 'mov %s, r13' % frame(self.next_set), 'mov r12d, ' + frame(self.full_blocks),
+                 'lea r13, ' + frame(self.table))
+        self.put(*('vmovdqa ymm%d, [rip + %s]' % (i, word(IV[i]).label) for i in range(8)))
+        # Without a branch: code that is entered in two places is in the operation cache twice.
+        self.put('.p2align 6', self.label('block') + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
+                 'lea r13, [rip + %s]' % later.label, 'dec r12d', 'cmovz r13, ' + frame(self.first),
+                 'cmovz rbx, ' + frame(self.next_set))
+        self.put_segment('full')
+        self.put('test r12d, r12d', 'jnz ' + self.label('block'), 'mov rbx, ' + frame(self.end), *self.put_out(),
+                 'test dword ptr [rsp + %d], 1' % self.odd, 'jnz ' + self.label('odd'))
+        self.put_segment('last_even')
+        self.put(self.label('next') + ':', 'sub qword ptr [rsp + %d], %d' % (self.saved_groups, k.groups),
+                 'jbe ' + self.label('done'), 'add qword ptr [rsp + %d], %d' % (self.saved_out, 32 * k.groups),
+                 'mov r13, ' + frame(self.stride), 'add %s, r13' % frame(self.end),
+                 'mov rbx, ' + frame(self.next_set), 'jmp ' + self.label('set'), self.label('odd') + ':')
+        self.put_segment('last_odd')
+        self.put('jmp ' + self.label('next'))
+
+    def put_out(self):
+        """rdi = where the nodes go: to the caller, or to the frame if some lanes have no group of their own."""
+        return ('mov rdi, [rsp + %d]' % self.saved_out, 'lea r13, [rsp + %d]' % self.nodes,
+                'cmp %s ptr [rsp + %d], %d' % ('dword' if self.kernel.evex else 'qword', self.saved_groups,
+                                               self.kernel.groups), 'cmovb rdi, r13')
 
     def put_blocks_avx512(self):
         k = self.kernel
@@ -690,7 +711,10 @@ class Function:
         self.put_segment('full')
         self.put('xor eax, eax', 'mov [rsp + %d], eax' % self.tag, 'mov [rsp + %d], eax' % self.flags, 'dec eax',
                  'mov [rsp + %d], eax' % self.mask, 'add ebx, 64', 'sub r12d, 2', 'cmp r12d, 1',
-                 'ja ' + self.label('full'))
+                 'ja ' + self.label('full'), 'je ' + self.label('odd'), *self.put_out())
+        self.put_segment('last_even')
+        self.put('jmp ' + self.label('done'), self.label('odd') + ':', *self.put_out())
+        self.put_segment('last_odd')
 
 
 # ---- Files ----------------------------------------------------------------------------------------------------------
@@ -732,97 +756,7 @@ def files():
                                                   [AVX512, AVX512_WIDE])}
 
 
-# ---- A model of Zen 3 -----------------------------------------------------------------------------------------------
-
-
-def zen3_cycles(lines, window=64, forwarding=8, width=6, repeats=5):
-    """The cycles a segment takes when it is run again and again, by a simplified Zen 3: `width` instructions enter a
-    cycle, 256 are in flight; vector operations queue (`window`) for two schedulers of 32 entries, each of which feeds a
-    plain pipe and one that shifts as well; loads run ahead, and see a store after `forwarding` cycles. The tuning
-    values of the AVX2 segments did best, on average, in this model with three sets of parameters."""
-    program, writer, stored = [], {}, {}
-    for line in lines * repeats:
-        text, _, rest = line.partition(' ')
-        operands = rest.split(', ')
-        unit = 'shift' if text.startswith(('vpsrl', 'vpsll', 'vpshuf', 'vpunpck')) else 'alu'
-        if operands[0].startswith('['):
-            unit = 'store'
-        elif text.startswith('vmov') and operands[1].startswith('['):
-            unit = 'load'
-        sources = operands[0 if unit == 'store' else 1:]
-        needs = [writer[m] for m in re.findall(r'mm\d+', ' '.join(sources)) if m in writer]
-        address = next((x for x in operands if x.startswith('[')), None)
-        program.append((unit, needs, address is not None and unit != 'store', stored.get(address)))
-        if unit == 'store':
-            stored[address] = len(program) - 1
-        else:
-            writer[operands[0][1:]] = len(program) - 1
-
-    never = 1 << 60
-    done, loaded = [never] * len(program), [never] * len(program)
-    waiting, schedulers, loads, stores = deque(), ([], []), [], []
-    entered = retired = cycle = 0
-    ends = []
-    while retired < len(program):
-        for _ in range(8):
-            if retired < len(program) and done[retired] <= cycle:
-                retired += 1
-                if retired % len(lines) == 0:
-                    ends.append(cycle)
-        ready = [i for i in loads if program[i][3] is None or done[program[i][3]] <= cycle][:LOADS]
-        for i in ready:
-            recent = program[i][3] is not None and done[program[i][3]] > cycle - 20
-            loaded[i] = cycle + (forwarding if recent else LOAD_LATENCY)
-            if program[i][0] == 'load':
-                done[i] = loaded[i]
-            loads.remove(i)
-        for i in [i for i in stores if all(done[n] <= cycle for n in program[i][1])][:STORES]:
-            done[i] = cycle + 1
-            stores.remove(i)
-        for scheduler in schedulers:
-            plain = shifting = 1
-            for i in list(scheduler):
-                unit, needs, reads, _ = program[i]
-                if reads and loaded[i] > cycle or any(done[n] > cycle for n in needs):
-                    continue
-                if unit == 'alu' and plain:
-                    plain = 0
-                elif shifting:
-                    shifting = 0
-                else:
-                    continue
-                done[i] = cycle + 1
-                scheduler.remove(i)
-        for _ in range(4):
-            shorter = min(schedulers, key=len)
-            if waiting and len(shorter) < 32:
-                shorter.append(waiting.popleft())
-        for _ in range(width):
-            if entered == len(program) or entered - retired >= 256 or len(waiting) >= window or len(stores) >= 48:
-                break
-            unit, _, reads, _ = program[entered]
-            if reads:
-                loads.append(entered)
-            if unit == 'store':
-                stores.append(entered)
-            elif unit != 'load':
-                waiting.append(entered)
-            entered += 1
-        cycle += 1
-    return (ends[-1] - ends[1]) / (repeats - 2)
-
-
-def print_model():
-    for name in ('only', 'first', 'second', 'middle', 'last_even', 'last_odd'):
-        lines = Function(AVX2).segment(name)
-        cycles = [zen3_cycles(lines, **more) for more in ({}, dict(width=5, forwarding=13), dict(window=16))]
-        print('%-10s %5d instructions  cycles: %s' % (name, len(lines), '  '.join('%.0f' % c for c in cycles)))
-
-
 def main(arguments):
-    if arguments == ['--model']:
-        print_model()
-        return 0
     if arguments not in ([], ['--check']):
         sys.stderr.write(__doc__)
         return 2

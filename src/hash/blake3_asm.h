@@ -5,8 +5,10 @@
  * Each function hashes `groups` nodes of `width` children each. Group i's children start at children + 32*width*i, its
  * node is BLAKE3(0x01 || (uint8_t)width || 32*width bytes of children) and goes to out + 32*i.
  *
- * - `width` is 2..31: the node is one BLAKE3 chunk. `groups` is 1..lanes. Anything else is undefined.
- * - A call costs the same whatever `groups` is: idle lanes repeat the last group, and only valid nodes are stored.
+ * - `width` is 2..31: the node is one BLAKE3 chunk. `groups` is 1..lanes, with AVX2 also any multiple of the lanes: one
+ *   call for many is the cheapest. Anything else is undefined.
+ * - Up to the lanes, a call costs the same whatever `groups` is: idle lanes repeat the last group, and only valid nodes
+ *   are stored.
  * - Reads exactly [children - ROTOR_HASH_HEADROOM, children + 32*width*groups), and ignores what the headroom holds.
  * - Writes exactly [out, out + 32*groups), which may not overlap what is read. No alignment is asked of either.
  * - Leaves copies of the message and of chaining values on the stack below the caller's frame.
@@ -15,6 +17,7 @@
 #ifndef ROTOR_HASH_BLAKE3_ASM_H
 #define ROTOR_HASH_BLAKE3_ASM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define ROTOR_BLAKE3_AVX2_LANES 8u
@@ -30,7 +33,7 @@
 #if defined(__x86_64__) && defined(__ELF__)
 #define ROTOR_BLAKE3_HAVE_ASM 1
 
-void rotor_blake3_avx2_groups8(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
+void rotor_blake3_avx2_groups8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups);
 void rotor_blake3_avx512_groups16(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 void rotor_blake3_avx512_groups32(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 #else

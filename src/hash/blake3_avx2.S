@@ -11,6 +11,10 @@
 	.intel_syntax noprefix
 	.section .rodata
 	.p2align 6
+.Llater_block:
+	.long 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000, 0x00000000
+.Lfirst_mask:
+	.long 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000
 .Lrotate_16:
 	.long 0x01000302, 0x05040706, 0x09080b0a, 0x0d0c0f0e, 0x01000302, 0x05040706, 0x09080b0a, 0x0d0c0f0e
 .Lrotate_8:
@@ -25,28 +29,20 @@
 	.long 0x00000022, 0x00000022, 0x00000022, 0x00000022, 0x00000022, 0x00000022, 0x00000022, 0x00000022
 .Lword_00000040:
 	.long 0x00000040, 0x00000040, 0x00000040, 0x00000040, 0x00000040, 0x00000040, 0x00000040, 0x00000040
-.Lword_0130c253:
-	.long 0x0130c253, 0x0130c253, 0x0130c253, 0x0130c253, 0x0130c253, 0x0130c253, 0x0130c253, 0x0130c253
 .Lword_1f83d9ab:
 	.long 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab
 .Lword_3c6ef372:
 	.long 0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372
 .Lword_510e527f:
 	.long 0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f
-.Lword_566d1711:
-	.long 0x566d1711, 0x566d1711, 0x566d1711, 0x566d1711, 0x566d1711, 0x566d1711, 0x566d1711, 0x566d1711
 .Lword_5be0cd19:
 	.long 0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19
-.Lword_5bf2cd1d:
-	.long 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d, 0x5bf2cd1d
 .Lword_6a09e667:
 	.long 0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667
 .Lword_9b05688c:
 	.long 0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c
 .Lword_a54ff53a:
 	.long 0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a
-.Lword_bb1838e6:
-	.long 0xbb1838e6, 0xbb1838e6, 0xbb1838e6, 0xbb1838e6, 0xbb1838e6, 0xbb1838e6, 0xbb1838e6, 0xbb1838e6
 .Lword_bb67ae85:
 	.long 0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85
 	.text
@@ -72,10 +68,10 @@ rotor_blake3_avx2_groups8:
 	.cfi_offset r14, -48
 	push r15
 	.cfi_offset r15, -56
-	sub rsp, 2536
+	sub rsp, 1960
 	and rsp, -64
 	mov [rsp + 0], rdi
-	mov [rsp + 8], ecx
+	mov [rsp + 8], rcx
 /* The tag, and a pointer for each lane */
 	mov r12d, edx
 	mov ebx, edx
@@ -83,6747 +79,3597 @@ rotor_blake3_avx2_groups8:
 	or ebx, 1
 	vmovd xmm0, ebx
 	vpbroadcastd ymm0, xmm0
-	vmovdqa [rsp + 64], ymm0
+	vmovdqa ymm1, [rip + .Lfirst_mask]
+	vmovdqa ymm2, [rip + .Lword_00000001]
+	vmovdqa [rsp + 64], ymm1
+	vmovdqa [rsp + 96], ymm0
+	vmovdqa [rsp + 128], ymm2
 	mov ebx, edx
-	shl ebx, 5
-	mov edi, ecx
+	shl rbx, 5
+	mov rdi, rcx
 	lea rax, [rsi - 2]
 	lea rcx, [rax + rbx]
-	cmp edi, 1
+	cmp rdi, 1
 	cmovbe rcx, rax
 	lea rdx, [rcx + rbx]
-	cmp edi, 2
+	cmp rdi, 2
 	cmovbe rdx, rcx
 	lea rsi, [rdx + rbx]
-	cmp edi, 3
+	cmp rdi, 3
 	cmovbe rsi, rdx
 	lea r8, [rsi + rbx]
-	cmp edi, 4
+	cmp rdi, 4
 	cmovbe r8, rsi
 	lea r9, [r8 + rbx]
-	cmp edi, 5
+	cmp rdi, 5
 	cmovbe r9, r8
 	lea r10, [r9 + rbx]
-	cmp edi, 6
+	cmp rdi, 6
 	cmovbe r10, r9
 	lea r11, [r10 + rbx]
-	cmp edi, 7
+	cmp rdi, 7
 	cmovbe r11, r10
-	vmovd xmm0, [rax + rbx - 2]
-	vmovd xmm1, [rcx + rbx - 2]
-	vmovd xmm2, [rdx + rbx - 2]
-	vmovd xmm3, [rsi + rbx - 2]
-	vmovd xmm4, [r8 + rbx - 2]
-	vmovd xmm5, [r9 + rbx - 2]
-	vmovd xmm6, [r10 + rbx - 2]
-	vmovd xmm7, [r11 + rbx - 2]
-	vpunpckldq xmm8, xmm0, xmm1
-	vpunpckldq xmm9, xmm2, xmm3
-	vpunpckldq xmm10, xmm4, xmm5
-	vpunpckldq xmm11, xmm6, xmm7
-	vpunpcklqdq xmm12, xmm8, xmm9
-	vpunpcklqdq xmm13, xmm10, xmm11
-	vinserti128 ymm14, ymm12, xmm13, 1
-	vpsrld ymm15, ymm14, 16
-	vmovdqa [rsp + 320], ymm15
-	sub r12d, 2
-	jz .Lonly_groups8
-	mov edi, 64
-	lea r15, [rsp + 384]
-	lea r14, [rsp + 896]
-	lea r13d, [rdi - 64]
-	cmp r12d, 2
-	cmovae r13d, edi
-	mov ebx, r13d
-	cmp r12d, 1
-	cmove ebx, edi
-/* Segment first: 1293 instructions */
-	vmovdqu xmm0, [rcx + 16]
-	vmovdqu xmm1, [rdx + 0]
-	vmovdqu xmm2, [rax + 16]
-	vmovdqu xmm3, [rsi + 0]
-	vmovdqu xmm4, [rcx + 0]
-	vmovdqu xmm5, [rsi + 16]
-	vmovdqu xmm6, [rdx + 16]
-	vmovdqu xmm7, [rax + 0]
-	vmovdqu xmm8, [rsi + 32]
-	vmovdqu xmm9, [rdx + 48]
-	vmovdqu xmm10, [rcx + 32]
-	vmovdqu xmm11, [rax + 48]
-	vmovdqu xmm12, [rcx + 48]
-	vmovdqu xmm13, [rax + 32]
-	vinserti128 ymm14, ymm1, [r10 + 0], 1
-	vinserti128 ymm15, ymm0, [r9 + 16], 1
-	vinserti128 ymm1, ymm3, [r11 + 0], 1
-	vinserti128 ymm0, ymm2, [r8 + 16], 1
-	vinserti128 ymm3, ymm5, [r11 + 16], 1
-	vinserti128 ymm2, ymm4, [r9 + 0], 1
-	vinserti128 ymm5, ymm6, [r10 + 16], 1
-	vinserti128 ymm4, ymm7, [r8 + 0], 1
-	vinserti128 ymm6, ymm9, [r10 + 48], 1
-	vinserti128 ymm7, ymm8, [r11 + 32], 1
-	vinserti128 ymm9, ymm11, [r8 + 48], 1
-	vinserti128 ymm8, ymm10, [r9 + 32], 1
-	vinserti128 ymm11, ymm13, [r8 + 32], 1
-	vinserti128 ymm10, ymm12, [r9 + 48], 1
-	vpunpckhdq ymm13, ymm5, ymm3
-	vpunpckldq ymm12, ymm5, ymm3
-	vmovdqu xmm5, [rsi + 48]
-	vinserti128 ymm3, ymm5, [r11 + 48], 1
-	vpunpckldq ymm5, ymm4, ymm2
-	vpunpckhdq ymm4, ymm4, ymm2
-	vmovdqu xmm2, [rdx + 32]
-	vinserti128 ymm2, ymm2, [r10 + 32], 1
-	vmovdqa [rsp + 1408], ymm8
-	vpunpckhdq ymm8, ymm0, ymm15
-	vpunpckldq ymm0, ymm0, ymm15
-	vmovdqu xmm15, [rsi + rbx + 0]
-	vmovdqa [rsp + 1440], ymm11
-	vpunpcklqdq ymm11, ymm0, ymm12
-	vmovdqa [rsp + 1472], ymm9
-	vpunpcklqdq ymm9, ymm8, ymm13
-	vpunpckhqdq ymm0, ymm0, ymm12
-	vpunpckldq ymm12, ymm14, ymm1
-	vmovdqa [rsp + 1504], ymm10
-	vmovdqu xmm10, [rax + rbx + 0]
-	vpunpckhdq ymm14, ymm14, ymm1
-	vpaddd ymm1, ymm11, [rip + .Lword_5bf2cd1d]
-	vpunpckhqdq ymm8, ymm8, ymm13
-	vpaddd ymm13, ymm9, [rip + .Lword_0130c253]
-	vmovdqa [rsp + 1536], ymm9
-	vmovdqu xmm9, [rdx + rbx + 0]
-	vmovdqa [rsp + 1568], ymm11
-	vpunpcklqdq ymm11, ymm5, ymm12
-	vpunpckhqdq ymm5, ymm5, ymm12
-	vmovdqu xmm12, [rcx + rbx + 0]
-	vmovdqa [rsp + 1600], ymm7
+	mov [rsp + 40], rbx
+	shl rbx, 3
+	mov [rsp + 24], rbx
+	mov [rsp + 20], r12d
+	shr r12d, 1
+	mov [rsp + 16], r12d
+	lea r15, [rsp + 960]
+	lea r14, [rsp + 448]
+	lea r13, [rsp + 64]
+	mov [rsp + 48], r13
+	xor ebx, ebx
+/* Segment load: 84 instructions */
+	vmovdqu xmm0, [rax + rbx + 0]
+	vmovdqu xmm1, [rcx + rbx + 0]
+	vmovdqu xmm2, [rdx + rbx + 0]
+	vmovdqu xmm3, [rsi + rbx + 0]
+	vmovdqu xmm4, [rax + rbx + 16]
+	vmovdqu xmm5, [rcx + rbx + 16]
+	vmovdqu xmm6, [rdx + rbx + 16]
 	vmovdqu xmm7, [rsi + rbx + 16]
-	vmovdqa [rsp + 1632], ymm2
-	vpunpcklqdq ymm2, ymm4, ymm14
-	vpunpckhqdq ymm4, ymm4, ymm14
-	vpxor ymm14, ymm1, [rip + .Lword_00000040]
-	vmovdqa [rsp + 1664], ymm6
-	vpxor ymm6, ymm13, [rip + .Lword_00000001]
-	vpblendw ymm11, ymm11, [rsp + 64], 85
-	vpaddd ymm1, ymm1, ymm0
-	vpaddd ymm13, ymm13, ymm8
-	vpshufb ymm6, ymm6, [rip + .Lrotate_16]
-	vpshufb ymm14, ymm14, [rip + .Lrotate_16]
-	vinserti128 ymm15, ymm15, [r11 + rbx + 0], 1
-	vinserti128 ymm10, ymm10, [r8 + rbx + 0], 1
-	vinserti128 ymm9, ymm9, [r10 + rbx + 0], 1
-	vinserti128 ymm12, ymm12, [r9 + rbx + 0], 1
+	vmovdqu xmm8, [rax + rbx + 32]
+	vmovdqu xmm9, [rcx + rbx + 32]
+	vmovdqu xmm10, [rdx + rbx + 32]
+	vmovdqu xmm11, [rsi + rbx + 32]
+	vmovdqu xmm12, [rax + rbx + 48]
+	vmovdqu xmm13, [rcx + rbx + 48]
+	vmovdqu xmm14, [rdx + rbx + 48]
+	vmovdqu xmm15, [rsi + rbx + 48]
+	vinserti128 ymm0, ymm0, [r8 + rbx + 0], 1
+	vinserti128 ymm1, ymm1, [r9 + rbx + 0], 1
+	vinserti128 ymm2, ymm2, [r10 + rbx + 0], 1
+	vinserti128 ymm3, ymm3, [r11 + rbx + 0], 1
+	vinserti128 ymm4, ymm4, [r8 + rbx + 16], 1
+	vinserti128 ymm5, ymm5, [r9 + rbx + 16], 1
+	vinserti128 ymm6, ymm6, [r10 + rbx + 16], 1
 	vinserti128 ymm7, ymm7, [r11 + rbx + 16], 1
-	vmovdqa [rsp + 1696], ymm0
-	vpaddd ymm0, ymm11, [rip + .Lword_bb1838e6]
-	vmovdqa [rsp + 1728], ymm11
-	vpaddd ymm11, ymm2, [rip + .Lword_566d1711]
-	vmovdqa [rsp + 1760], ymm7
-	vpshufb ymm7, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm11, ymm4
-	vmovdqa [rsp + 1792], ymm8
-	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm0, ymm5
-	vmovdqa [rsp + 1824], ymm5
-	vpaddd ymm5, ymm7, [rip + .Lword_bb67ae85]
-	vmovdqa [rsp + 1856], ymm2
-	vpaddd ymm2, ymm8, [rip + .Lword_6a09e667]
-	vmovdqa [rsp + 1888], ymm4
-	vpaddd ymm4, ymm6, [rip + .Lword_a54ff53a]
-	vmovdqa [rsp + 1920], ymm10
-	vpaddd ymm10, ymm14, [rip + .Lword_3c6ef372]
-	vmovdqa [rsp + 1952], ymm12
-	vpxor ymm12, ymm4, [rip + .Lword_5be0cd19]
-	vmovdqa [rsp + 1984], ymm15
-	vpxor ymm15, ymm2, [rip + .Lword_510e527f]
-	vmovdqa [rsp + 2016], ymm9
-	vpxor ymm9, ymm10, [rip + .Lword_1f83d9ab]
-	vmovdqa [rsp + 2048], ymm5
-	vpxor ymm5, ymm5, [rip + .Lword_9b05688c]
-	vmovdqa [rsp + 2080], ymm2
-	vpsrld ymm2, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm2, ymm2, ymm9
-	vpsrld ymm9, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm9, ymm9, ymm12
-	vpsrld ymm12, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpaddd ymm1, ymm1, ymm2
-	vpor ymm12, ymm12, ymm15
-	vpsrld ymm15, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm13, ymm13, ymm9
-	vpxor ymm14, ymm14, ymm1
-	vpor ymm15, ymm15, ymm5
-	vpaddd ymm5, ymm0, ymm12
-	vpxor ymm0, ymm6, ymm13
-	vmovdqa ymm6, [rsp + 1664]
-	vpunpckldq ymm6, ymm6, ymm3
-	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
-	vmovdqa [rsp + 2112], ymm13
-	vmovdqa ymm13, [rsp + 1664]
-	vpunpckhdq ymm13, ymm13, ymm3
-	vmovdqu xmm3, [rcx + rbx + 16]
-	vpaddd ymm11, ymm11, ymm15
-	vpxor ymm8, ymm8, ymm5
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm10, ymm14
-	vpxor ymm7, ymm7, ymm11
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm4, ymm0
-	vpxor ymm2, ymm2, ymm10
-	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1664], ymm10
-	vpaddd ymm10, ymm8, [rsp + 2080]
-	vpxor ymm9, ymm9, ymm4
-	vmovdqa [rsp + 2080], ymm4
-	vpaddd ymm4, ymm7, [rsp + 2048]
-	vpxor ymm12, ymm12, ymm10
-	vinserti128 ymm3, ymm3, [r9 + rbx + 16], 1
-	vpxor ymm15, ymm15, ymm4
-	vmovdqa [rsp + 2048], ymm3
-	vmovdqa ymm3, [rsp + 1632]
-	vmovdqa [rsp + 2144], ymm4
-	vpunpckhdq ymm4, ymm3, [rsp + 1600]
-	vpunpckldq ymm3, ymm3, [rsp + 1600]
-	vmovdqa [rsp + 1600], ymm0
-	vmovdqu xmm0, [rax + rbx + 16]
-	vinserti128 ymm0, ymm0, [r8 + rbx + 16], 1
-	vmovdqa [rsp + 1632], ymm0
-	vmovdqa ymm0, [rsp + 1472]
-	vmovdqa [rsp + 2176], ymm10
-	vpunpckldq ymm10, ymm0, [rsp + 1504]
-	vpunpckhdq ymm0, ymm0, [rsp + 1504]
-	vmovdqa [rsp + 1504], ymm8
-	vmovdqu xmm8, [rdx + rbx + 16]
+	vinserti128 ymm8, ymm8, [r8 + rbx + 32], 1
+	vinserti128 ymm9, ymm9, [r9 + rbx + 32], 1
+	vinserti128 ymm10, ymm10, [r10 + rbx + 32], 1
+	vinserti128 ymm11, ymm11, [r11 + rbx + 32], 1
+	vinserti128 ymm12, ymm12, [r8 + rbx + 48], 1
+	vinserti128 ymm13, ymm13, [r9 + rbx + 48], 1
+	vinserti128 ymm14, ymm14, [r10 + rbx + 48], 1
+	vinserti128 ymm15, ymm15, [r11 + rbx + 48], 1
 	vmovdqa [rsp + 1472], ymm14
-	vpunpcklqdq ymm14, ymm10, ymm6
-	vmovdqa [rsp + 2208], ymm7
-	vpunpcklqdq ymm7, ymm0, ymm13
-	vpunpckhqdq ymm0, ymm0, ymm13
-	vmovdqa ymm13, [rsp + 1440]
-	vmovdqa [rsp + 2240], ymm0
-	vpunpckldq ymm0, ymm13, [rsp + 1408]
-	vmovdqu xmm13, [rsi + r13 + 32]
-	vmovdqa [rsp + 2272], ymm13
-	vmovdqa ymm13, [rsp + 1440]
-	vpunpckhdq ymm13, ymm13, [rsp + 1408]
-	vmovdqa [rsp + 1408], ymm15
-	vpsrld ymm15, ymm9, 7
-	vpaddd ymm1, ymm1, ymm14
-	vmovdqa [rsp + 1440], ymm7
-	vpaddd ymm7, ymm7, [rsp + 2112]
-	vpslld ymm9, ymm9, 25
-	vmovdqa [rsp + 2112], ymm14
-	vpunpcklqdq ymm14, ymm0, ymm3
-	vmovdqa [rsp + 2304], ymm7
-	vpunpcklqdq ymm7, ymm13, ymm4
-	vpunpckhqdq ymm0, ymm0, ymm3
-	vmovdqu xmm3, [rdx + r13 + 32]
-	vmovdqa [rsp + 2336], ymm0
-	vmovdqu xmm0, [rax + r13 + 32]
-	vpor ymm15, ymm15, ymm9
-	vpsrld ymm9, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm5, ymm5, ymm14
-	vpaddd ymm11, ymm11, ymm7
-	vpunpckhqdq ymm10, ymm10, ymm6
-	vpslld ymm6, ymm2, 25
-	vinserti128 ymm8, ymm8, [r10 + rbx + 16], 1
-	vmovdqa [rsp + 2368], ymm14
-	vmovdqu xmm14, [rcx + r13 + 32]
-	vpsrld ymm2, ymm2, 7
-	vpor ymm9, ymm9, ymm12
-	vmovdqa ymm12, [rsp + 1408]
-	vmovdqa [rsp + 2400], ymm7
-	vpsrld ymm7, ymm12, 7
-	vpaddd ymm1, ymm1, ymm15
-	vpslld ymm12, ymm12, 25
-	vpunpckhqdq ymm13, ymm13, ymm4
-	vmovdqu xmm4, [rdx + r13 + 48]
-	vmovdqa [rsp + 1408], ymm8
-	vmovdqu xmm8, [rcx + r13 + 48]
-	vpor ymm2, ymm2, ymm6
-	vpaddd ymm6, ymm9, [rsp + 2304]
-	vmovdqa [rsp + 2304], ymm9
-	vpxor ymm9, ymm1, [rsp + 2208]
-	vpaddd ymm1, ymm1, ymm10
-	vmovdqa [rsp + 2208], ymm10
-	vmovdqu xmm10, [rax + r13 + 48]
-	vpor ymm7, ymm7, ymm12
-	vmovdqa ymm12, [rsp + 2016]
-	vmovdqa [rsp + 2432], ymm1
-	vpunpckldq ymm1, ymm12, [rsp + 1984]
-	vpunpckhdq ymm12, ymm12, [rsp + 1984]
-	vmovdqa [rsp + 1984], ymm12
-	vmovdqa ymm12, [rsp + 2272]
-	vinserti128 ymm12, ymm12, [r11 + r13 + 32], 1
-	vmovdqa [rsp + 2272], ymm12
-	vmovdqu xmm12, [rsi + r13 + 48]
-	vpaddd ymm11, ymm11, ymm2
-	vmovdqa [rsp + 2016], ymm1
-	vpxor ymm1, ymm6, [rsp + 1472]
-	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm6, [rsp + 2240]
-	vpaddd ymm5, ymm5, ymm7
-	vinserti128 ymm0, ymm0, [r8 + r13 + 32], 1
-	vinserti128 ymm3, ymm3, [r10 + r13 + 32], 1
-	vmovdqa [rsp + 1472], ymm3
-	vpxor ymm3, ymm11, [rsp + 1504]
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1504], ymm0
-	vpaddd ymm0, ymm9, [rsp + 2176]
-	vpaddd ymm11, ymm11, ymm13
-	vmovdqa [rsp + 2176], ymm13
-	vpxor ymm13, ymm5, [rsp + 1600]
-	vpaddd ymm5, ymm5, [rsp + 2336]
-	vinserti128 ymm14, ymm14, [r9 + r13 + 32], 1
-	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1600], ymm14
-	vpaddd ymm14, ymm1, [rsp + 2144]
-	vpxor ymm15, ymm15, ymm0
-	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
-	vinserti128 ymm8, ymm8, [r9 + r13 + 48], 1
-	vinserti128 ymm4, ymm4, [r10 + r13 + 48], 1
-	vmovdqa [rsp + 2144], ymm8
-	vpaddd ymm8, ymm3, [rsp + 2080]
-	vmovdqa [rsp + 2080], ymm4
-	vpxor ymm4, ymm14, [rsp + 2304]
-	vinserti128 ymm10, ymm10, [r8 + r13 + 48], 1
-	vmovdqa [rsp + 2304], ymm10
-	vpaddd ymm10, ymm13, [rsp + 1664]
-	vinserti128 ymm12, ymm12, [r11 + r13 + 48], 1
-	vpxor ymm2, ymm2, ymm8
-	vpxor ymm7, ymm7, ymm10
-	vmovdqa [rsp + 1664], ymm12
-	vpsrld ymm12, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm4, ymm4, ymm2
-	vpsrld ymm2, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm6, ymm6, ymm12
-	vpor ymm2, ymm2, ymm7
-	vpsrld ymm7, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpaddd ymm11, ymm11, ymm4
-	vpxor ymm1, ymm1, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1568]
-	vpor ymm7, ymm7, ymm15
-	vpaddd ymm15, ymm5, ymm2
-	vpxor ymm5, ymm3, ymm11
-	vmovdqa ymm3, [rsp + 1920]
-	vmovdqa [rsp + 2464], ymm6
-	vpunpckldq ymm6, ymm3, [rsp + 1952]
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpunpckhdq ymm3, ymm3, [rsp + 1952]
-	vpaddd ymm11, ymm11, [rsp + 1888]
-	vmovdqa [rsp + 1952], ymm11
-	vpaddd ymm11, ymm7, [rsp + 2432]
-	vpxor ymm13, ymm13, ymm15
-	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
-	vmovdqa [rsp + 2432], ymm7
-	vpunpckhqdq ymm7, ymm6, [rsp + 2016]
-	vpunpcklqdq ymm6, ymm6, [rsp + 2016]
-	vmovdqa [rsp + 2016], ymm2
-	vpunpcklqdq ymm2, ymm3, [rsp + 1984]
-	vpaddd ymm14, ymm14, ymm1
-	vpaddd ymm15, ymm15, [rsp + 1856]
-	vpxor ymm9, ymm9, ymm11
-	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
-	vmovdqa [r14 + 32], ymm7
-	vpaddd ymm7, ymm8, ymm5
-	vpunpckhqdq ymm8, ymm3, [rsp + 1984]
-	vmovdqa [r14 + 64], ymm2
-	vpxor ymm3, ymm12, ymm14
-	vpaddd ymm2, ymm11, [rsp + 1792]
-	vmovdqa ymm12, [rsp + 1408]
-	vpunpckhdq ymm11, ymm12, [rsp + 1760]
-	vmovdqa ymm12, [rsp + 1632]
-	vmovdqa [rsp + 1984], ymm14
-	vpunpckldq ymm14, ymm12, [rsp + 2048]
-	vmovdqa [r14 + 96], ymm8
-	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm10, ymm13
-	vpxor ymm10, ymm4, ymm7
-	vpunpckhdq ymm4, ymm12, [rsp + 2048]
-	vmovdqa [r14 + 0], ymm6
-	vpslld ymm12, ymm3, 25
-	vpsrld ymm6, ymm3, 7
-	vpaddd ymm3, ymm0, ymm8
-	vpxor ymm0, ymm9, [rsp + 2016]
-	vmovdqa [rsp + 2016], ymm7
-	vpsrld ymm7, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm6, ymm6, ymm12
-	vpunpckhqdq ymm12, ymm4, ymm11
-	vpunpcklqdq ymm4, ymm4, ymm11
-	vpxor ymm11, ymm3, [rsp + 2432]
-	vmovdqa [rsp + 2432], ymm9
-	vpslld ymm9, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm7, ymm7, ymm10
-	vpaddd ymm10, ymm15, ymm6
-	vmovdqa [r14 + 224], ymm12
-	vmovdqa ymm15, [rsp + 1408]
-	vpunpckldq ymm12, ymm15, [rsp + 1760]
-	vmovdqa ymm15, [rsp + 1504]
-	vpunpckldq ymm15, ymm15, [rsp + 1600]
-	vmovdqa [rsp + 1760], ymm15
-	vpsrld ymm15, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpor ymm0, ymm0, ymm9
-	vpaddd ymm9, ymm2, ymm7
-	vmovdqa [r14 + 192], ymm4
-	vpxor ymm2, ymm5, ymm10
-	vpaddd ymm4, ymm10, [rsp + 1536]
-	vpunpcklqdq ymm5, ymm14, ymm12
-	vpunpckhqdq ymm10, ymm14, ymm12
-	vpor ymm14, ymm15, ymm11
-	vpaddd ymm12, ymm0, [rsp + 1952]
-	vpxor ymm15, ymm1, ymm9
-	vpaddd ymm11, ymm9, [rsp + 1728]
-	vpshufb ymm1, ymm2, [rip + .Lrotate_16]
-	vmovdqa [r14 + 128], ymm5
-	vmovdqa ymm9, [rsp + 1504]
-	vpunpckhdq ymm2, ymm9, [rsp + 1600]
-	vpaddd ymm5, ymm14, [rsp + 2464]
-	vpxor ymm9, ymm8, ymm12
-	vpshufb ymm8, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm12, [rsp + 2400]
-	vmovdqa [r14 + 160], ymm10
-	vpaddd ymm12, ymm3, ymm1
-	vmovdqa ymm10, [rsp + 1472]
-	vpunpckhdq ymm3, ymm10, [rsp + 2272]
-	vpunpckldq ymm10, ymm10, [rsp + 2272]
-	vpxor ymm13, ymm13, ymm5
-	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
-	vmovdqa [rsp + 2272], ymm8
-	vpaddd ymm8, ymm8, [rsp + 2432]
-	vpaddd ymm5, ymm5, [rsp + 2208]
-	vpxor ymm6, ymm6, ymm12
-	vmovdqa [rsp + 2432], ymm12
-	vmovdqa ymm12, [rsp + 1760]
-	vmovdqa [rsp + 1472], ymm5
-	vpunpckhqdq ymm5, ymm12, ymm10
-	vpunpcklqdq ymm12, ymm12, ymm10
-	vpshufb ymm10, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm9, [rsp + 1984]
-	vpxor ymm7, ymm7, ymm8
-	vmovdqa [rsp + 1984], ymm8
-	vpunpcklqdq ymm8, ymm2, ymm3
-	vmovdqa [rsp + 1760], ymm9
-	vpslld ymm9, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vmovdqa [r14 + 288], ymm5
-	vpaddd ymm5, ymm10, [rsp + 2016]
-	vpxor ymm0, ymm0, ymm13
-	vmovdqa [rsp + 2016], ymm13
-	vpslld ymm13, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vmovdqa [r14 + 320], ymm8
-	vpor ymm8, ymm6, ymm9
-	vpunpckhqdq ymm6, ymm2, ymm3
-	vmovdqa [r14 + 256], ymm12
-	vmovdqa ymm9, [rsp + 2080]
-	vpunpckhdq ymm2, ymm9, [rsp + 1664]
-	vpxor ymm3, ymm14, ymm5
-	vpsrld ymm12, ymm0, 12
-	vpslld ymm14, ymm0, 20
-	vpor ymm0, ymm7, ymm13
-	vpaddd ymm7, ymm4, ymm8
-	vmovdqa [r14 + 352], ymm6
-	vmovdqa ymm13, [rsp + 2304]
-	vpunpckldq ymm4, ymm13, [rsp + 2144]
-	vpunpckhdq ymm6, ymm13, [rsp + 2144]
-	vpslld ymm13, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpor ymm12, ymm12, ymm14
-	vpaddd ymm14, ymm11, ymm0
-	vpxor ymm11, ymm1, ymm7
-	vpaddd ymm1, ymm7, [rsp + 1824]
-	vpunpcklqdq ymm7, ymm6, ymm2
-	vpunpckhqdq ymm6, ymm6, ymm2
-	vpor ymm2, ymm3, ymm13
-	vpaddd ymm3, ymm15, ymm12
-	vpxor ymm13, ymm14, [rsp + 2272]
-	vpaddd ymm15, ymm14, [rsp + 2336]
-	vpshufb ymm14, ymm11, [rip + .Lrotate_8]
-	vmovdqa [r14 + 480], ymm6
-	vpunpckldq ymm11, ymm9, [rsp + 1664]
-	vpaddd ymm6, ymm2, [rsp + 1472]
-	vpxor ymm9, ymm3, [rsp + 1760]
-	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm3, [rsp + 2112]
-	vmovdqa [r14 + 448], ymm7
-	vpaddd ymm7, ymm14, [rsp + 2432]
-	vmovdqa [rsp + 2432], ymm15
-	vpunpckhqdq ymm15, ymm4, ymm11
-	vpunpcklqdq ymm4, ymm4, ymm11
-	vpxor ymm11, ymm10, ymm6
-	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm13, [rsp + 1984]
-	vpaddd ymm6, ymm6, [rsp + 2240]
-	vpxor ymm8, ymm8, ymm7
-	vmovdqa [r14 + 416], ymm15
-	vpshufb ymm15, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm10, [rsp + 2016]
-	vpxor ymm0, ymm0, ymm9
-	vmovdqa [r14 + 384], ymm4
-	vpsrld ymm4, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm5, ymm5, ymm15
-	vpxor ymm12, ymm12, ymm11
-	vmovdqa [rsp + 2016], ymm7
-	vpslld ymm7, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm4, ymm4, ymm8
-	vpxor ymm8, ymm2, ymm5
-	vpsrld ymm2, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpor ymm0, ymm0, ymm7
-	vpaddd ymm7, ymm6, ymm4
-	vpslld ymm6, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpor ymm2, ymm2, ymm12
-	vpaddd ymm12, ymm3, ymm0
-	vpxor ymm3, ymm13, ymm7
-	vpaddd ymm13, ymm7, [rsp + 2368]
-	vpor ymm7, ymm8, ymm6
-	vpaddd ymm8, ymm1, ymm2
-	vpxor ymm6, ymm14, ymm12
-	vpaddd ymm1, ymm12, [rsp + 1696]
-	vpshufb ymm14, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm7, [rsp + 2432]
-	vpxor ymm3, ymm15, ymm8
-	vpshufb ymm15, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm8, [rsp + 2176]
-	vpaddd ymm8, ymm11, ymm14
-	vpxor ymm11, ymm10, ymm12
-	vpshufb ymm10, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm5, ymm15
-	vpaddd ymm5, ymm12, [rsp + 1440]
-	vpxor ymm12, ymm4, ymm8
-	vpshufb ymm4, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm9, ymm10
-	vpxor ymm9, ymm0, ymm3
-	vpslld ymm0, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vmovdqa [rsp + 2432], ymm3
-	vpaddd ymm3, ymm4, [rsp + 2016]
-	vpxor ymm2, ymm2, ymm11
-	vmovdqa [rsp + 2016], ymm11
-	vpsrld ymm11, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm12, ymm12, ymm0
-	vpxor ymm0, ymm7, ymm3
-	vpslld ymm7, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpor ymm11, ymm11, ymm9
-	vpaddd ymm9, ymm13, ymm12
-	vpslld ymm13, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpor ymm2, ymm2, ymm7
-	vpaddd ymm7, ymm1, ymm11
-	vpxor ymm1, ymm14, ymm9
-	vpaddd ymm14, ymm9, [rsp + 1792]
-	vpor ymm9, ymm0, ymm13
-	vpaddd ymm0, ymm6, ymm2
-	vpxor ymm13, ymm15, ymm7
-	vpaddd ymm6, ymm7, [rsp + 2400]
-	vpshufb ymm15, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm5, ymm9
-	vpxor ymm1, ymm10, ymm0
-	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm0, [rsp + 1888]
-	vpaddd ymm13, ymm8, ymm15
-	vpxor ymm0, ymm4, ymm7
-	vpshufb ymm8, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm5, [rsp + 2432]
-	vpaddd ymm1, ymm7, [rsp + 2208]
-	vpxor ymm7, ymm12, ymm13
-	vpshufb ymm12, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm8, [rsp + 2016]
-	vpxor ymm11, ymm11, ymm4
-	vmovdqa [rsp + 2016], ymm4
-	vpslld ymm4, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm3, ymm3, ymm12
-	vpxor ymm2, ymm2, ymm0
-	vmovdqa [rsp + 2432], ymm13
-	vpsrld ymm13, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpor ymm7, ymm7, ymm4
-	vpxor ymm4, ymm9, ymm3
-	vpsrld ymm9, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm13, ymm13, ymm11
-	vpaddd ymm11, ymm10, ymm7
-	vpslld ymm10, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm9, ymm9, ymm2
-	vpaddd ymm2, ymm1, ymm13
-	vpxor ymm1, ymm5, ymm11
-	vpaddd ymm5, ymm11, [rsp + 1568]
-	vpor ymm11, ymm4, ymm10
-	vpaddd ymm4, ymm6, ymm9
-	vpxor ymm10, ymm15, ymm2
-	vpaddd ymm6, ymm2, [rsp + 1856]
-	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, ymm11
-	vpxor ymm1, ymm12, ymm4
-	vpshufb ymm14, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm4, [rsp + 2112]
-	vpaddd ymm10, ymm3, ymm15
-	vpxor ymm4, ymm8, ymm2
-	vpshufb ymm3, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm0, ymm14
-	vpaddd ymm1, ymm2, [rsp + 1440]
-	vpxor ymm0, ymm7, ymm10
-	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm3, [rsp + 2432]
-	vpxor ymm4, ymm13, ymm8
-	vpslld ymm13, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vmovdqa [rsp + 2432], ymm8
-	vpaddd ymm8, ymm2, [rsp + 2016]
-	vpxor ymm9, ymm9, ymm7
-	vmovdqa [rsp + 2016], ymm7
-	vpsrld ymm7, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm0, ymm0, ymm13
-	vpxor ymm13, ymm11, ymm8
-	vpslld ymm11, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpor ymm7, ymm7, ymm4
-	vpaddd ymm4, ymm5, ymm0
-	vpslld ymm5, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpor ymm9, ymm9, ymm11
-	vpaddd ymm11, ymm6, ymm7
-	vpxor ymm6, ymm15, ymm4
-	vpaddd ymm15, ymm4, [rsp + 1536]
-	vpor ymm4, ymm13, ymm5
-	vpaddd ymm13, ymm12, ymm9
-	vpxor ymm5, ymm14, ymm11
-	vpaddd ymm12, ymm11, [rsp + 2176]
-	vpshufb ymm14, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm1, ymm4
-	vpxor ymm6, ymm3, ymm13
-	vpshufb ymm1, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm13, [rsp + 2336]
-	vpaddd ymm5, ymm10, ymm14
-	vpxor ymm13, ymm2, ymm11
-	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm1, [rsp + 2432]
-	vpaddd ymm6, ymm11, [rsp + 2368]
-	vpxor ymm11, ymm0, ymm5
-	vpshufb ymm0, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm10, [rsp + 2016]
-	vpxor ymm7, ymm7, ymm2
-	vmovdqa [rsp + 2016], ymm5
-	vpslld ymm5, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm8, ymm8, ymm0
-	vpxor ymm9, ymm9, ymm13
-	vmovdqa [rsp + 2432], ymm2
-	vpslld ymm2, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpor ymm11, ymm11, ymm5
-	vpxor ymm5, ymm4, ymm8
-	vpsrld ymm4, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm7, ymm7, ymm2
-	vpaddd ymm2, ymm6, ymm11
-	vpslld ymm6, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpor ymm4, ymm4, ymm9
-	vpaddd ymm9, ymm3, ymm7
-	vpxor ymm3, ymm1, ymm2
-	vpaddd ymm1, ymm2, [rsp + 1824]
-	vpor ymm2, ymm5, ymm6
-	vpaddd ymm5, ymm15, ymm4
-	vpxor ymm6, ymm14, ymm9
-	vpaddd ymm15, ymm9, [rsp + 1728]
-	vpshufb ymm14, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm12, ymm2
-	vpxor ymm3, ymm0, ymm5
-	vpshufb ymm12, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm5, [rsp + 1696]
-	vpaddd ymm6, ymm13, ymm14
-	vpxor ymm5, ymm10, ymm9
-	vpshufb ymm13, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm8, ymm12
-	vpaddd ymm3, ymm9, [rsp + 2240]
-	vpxor ymm8, ymm11, ymm6
-	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm13, [rsp + 2432]
-	vpxor ymm5, ymm7, ymm10
-	vpsrld ymm7, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 2432], ymm10
-	vpaddd ymm10, ymm9, [rsp + 2016]
-	vpxor ymm4, ymm4, ymm11
-	vmovdqa [rsp + 2016], ymm11
-	vpsrld ymm11, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpor ymm7, ymm7, ymm8
-	vpxor ymm8, ymm2, ymm10
-	vpsrld ymm2, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm11, ymm11, ymm5
-	vpaddd ymm5, ymm1, ymm7
-	vpsrld ymm1, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpor ymm2, ymm2, ymm4
-	vpaddd ymm4, ymm15, ymm11
-	vpxor ymm15, ymm14, ymm5
-	vpaddd ymm14, ymm5, [rsp + 2208]
-	vpor ymm5, ymm1, ymm8
-	vpaddd ymm1, ymm0, ymm2
-	vpxor ymm8, ymm12, ymm4
-	vpaddd ymm0, ymm4, [rsp + 2112]
-	vpshufb ymm12, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm3, ymm5
-	vpxor ymm15, ymm13, ymm1
-	vpshufb ymm3, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm1, [rsp + 2400]
-	vpaddd ymm8, ymm6, ymm12
-	vpxor ymm1, ymm9, ymm4
-	vpshufb ymm6, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm3, [rsp + 2432]
-	vpaddd ymm15, ymm4, [rsp + 1440]
-	vpxor ymm4, ymm7, ymm8
-	vpshufb ymm7, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm6, [rsp + 2016]
-	vpxor ymm11, ymm11, ymm9
-	vmovdqa [rsp + 2016], ymm9
-	vpsrld ymm9, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm2, ymm2, ymm1
-	vmovdqa [rsp + 2432], ymm8
-	vpslld ymm8, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpor ymm9, ymm9, ymm4
-	vpxor ymm4, ymm5, ymm10
-	vpsrld ymm5, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm11, ymm11, ymm8
-	vpaddd ymm8, ymm13, ymm9
-	vpslld ymm13, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm5, ymm5, ymm2
-	vpaddd ymm2, ymm15, ymm11
-	vpxor ymm15, ymm3, ymm8
-	vpaddd ymm3, ymm8, [rsp + 1792]
-	vpor ymm8, ymm4, ymm13
-	vpaddd ymm4, ymm0, ymm5
-	vpxor ymm13, ymm12, ymm2
-	vpaddd ymm0, ymm2, [rsp + 1888]
-	vpshufb ymm12, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, ymm8
-	vpxor ymm15, ymm7, ymm4
-	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm4, [rsp + 2336]
-	vpaddd ymm13, ymm10, ymm12
-	vpxor ymm4, ymm6, ymm2
-	vpshufb ymm10, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm1, ymm14
-	vpaddd ymm15, ymm2, [rsp + 2240]
-	vpxor ymm1, ymm9, ymm13
-	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm10, [rsp + 2432]
-	vpxor ymm4, ymm11, ymm6
-	vpslld ymm11, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vmovdqa [rsp + 2432], ymm6
-	vpaddd ymm6, ymm2, [rsp + 2016]
-	vpxor ymm5, ymm5, ymm9
-	vmovdqa [rsp + 2016], ymm9
-	vpslld ymm9, ymm4, 20
-	vpsrld ymm4, ymm4, 12
-	vpor ymm1, ymm1, ymm11
-	vpxor ymm11, ymm8, ymm6
-	vpslld ymm8, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vpor ymm4, ymm4, ymm9
-	vpaddd ymm9, ymm3, ymm1
-	vpslld ymm3, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpor ymm5, ymm5, ymm8
-	vpaddd ymm8, ymm0, ymm4
-	vpxor ymm0, ymm12, ymm9
-	vpaddd ymm12, ymm9, [rsp + 1568]
-	vpor ymm9, ymm11, ymm3
-	vpaddd ymm11, ymm7, ymm5
-	vpxor ymm3, ymm14, ymm8
-	vpaddd ymm7, ymm8, [rsp + 1696]
-	vpshufb ymm14, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm15, ymm9
-	vpxor ymm0, ymm10, ymm11
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm11, [rsp + 2176]
-	vpaddd ymm3, ymm13, ymm14
-	vpxor ymm11, ymm2, ymm8
-	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm15, [rsp + 2432]
-	vpaddd ymm0, ymm8, [rsp + 1824]
-	vpxor ymm8, ymm1, ymm3
-	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm13, [rsp + 2016]
-	vpxor ymm4, ymm4, ymm2
-	vmovdqa [rsp + 2016], ymm3
-	vpslld ymm3, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpaddd ymm6, ymm6, ymm1
-	vpxor ymm5, ymm5, ymm11
-	vmovdqa [rsp + 2432], ymm2
-	vpslld ymm2, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm8, ymm8, ymm3
-	vpxor ymm3, ymm9, ymm6
-	vpsrld ymm9, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm4, ymm4, ymm2
-	vpaddd ymm2, ymm0, ymm8
-	vpsrld ymm0, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm9, ymm9, ymm5
-	vpaddd ymm5, ymm10, ymm4
-	vpxor ymm10, ymm15, ymm2
-	vpaddd ymm15, ymm2, [rsp + 1536]
-	vpor ymm2, ymm0, ymm3
-	vpaddd ymm0, ymm12, ymm9
-	vpxor ymm3, ymm14, ymm5
-	vpaddd ymm12, ymm5, [rsp + 1856]
-	vpshufb ymm14, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm7, ymm2
-	vpxor ymm10, ymm1, ymm0
-	vpshufb ymm7, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm0, [rsp + 1728]
-	vpaddd ymm3, ymm11, ymm14
-	vpxor ymm0, ymm13, ymm5
-	vpshufb ymm11, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm6, ymm7
-	vpaddd ymm10, ymm5, [rsp + 2368]
-	vpxor ymm6, ymm8, ymm3
-	vpshufb ymm5, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm11, [rsp + 2432]
-	vpxor ymm0, ymm4, ymm13
-	vpslld ymm4, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vmovdqa [rsp + 2432], ymm13
-	vpaddd ymm13, ymm5, [rsp + 2016]
-	vpxor ymm9, ymm9, ymm8
-	vmovdqa [rsp + 2016], ymm8
-	vpslld ymm8, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpor ymm6, ymm6, ymm4
-	vpxor ymm4, ymm2, ymm13
-	vpsrld ymm2, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm0, ymm0, ymm8
-	vpaddd ymm8, ymm15, ymm6
-	vpsrld ymm15, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm2, ymm2, ymm9
-	vpaddd ymm9, ymm12, ymm0
-	vpxor ymm12, ymm14, ymm8
-	vpaddd ymm14, ymm8, [rsp + 1440]
-	vpor ymm8, ymm15, ymm4
-	vpaddd ymm15, ymm1, ymm2
-	vpxor ymm4, ymm7, ymm9
-	vpaddd ymm1, ymm9, [rsp + 2336]
-	vpshufb ymm7, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm10, ymm8
-	vpxor ymm12, ymm11, ymm15
-	vpshufb ymm10, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm15, [rsp + 2112]
-	vpaddd ymm4, ymm3, ymm7
-	vpxor ymm15, ymm5, ymm9
-	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm10, [rsp + 2432]
-	vpaddd ymm12, ymm9, [rsp + 2240]
-	vpxor ymm9, ymm6, ymm4
-	vpshufb ymm6, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm3, [rsp + 2016]
-	vpxor ymm0, ymm0, ymm5
-	vmovdqa [rsp + 2016], ymm5
-	vpslld ymm5, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpaddd ymm13, ymm13, ymm6
-	vpxor ymm2, ymm2, ymm15
-	vmovdqa [rsp + 2432], ymm4
-	vpsrld ymm4, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm9, ymm9, ymm5
-	vpxor ymm5, ymm8, ymm13
-	vpslld ymm8, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpor ymm4, ymm4, ymm0
-	vpaddd ymm0, ymm11, ymm9
-	vpslld ymm11, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpor ymm2, ymm2, ymm8
-	vpaddd ymm8, ymm12, ymm4
-	vpxor ymm12, ymm10, ymm0
-	vpaddd ymm10, ymm0, [rsp + 2208]
-	vpor ymm0, ymm5, ymm11
-	vpaddd ymm5, ymm1, ymm2
-	vpxor ymm11, ymm7, ymm8
-	vpaddd ymm1, ymm8, [rsp + 2400]
-	vpshufb ymm7, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm14, ymm0
-	vpxor ymm12, ymm6, ymm5
-	vpshufb ymm14, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm5, [rsp + 2176]
-	vpaddd ymm11, ymm13, ymm7
-	vpxor ymm5, ymm3, ymm8
-	vpshufb ymm13, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm15, ymm14
-	vpaddd ymm12, ymm8, [rsp + 2368]
-	vpxor ymm15, ymm9, ymm11
-	vpshufb ymm8, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm13, [rsp + 2432]
-	vpxor ymm5, ymm4, ymm3
-	vpslld ymm4, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vmovdqa [rsp + 2432], ymm3
-	vpaddd ymm3, ymm8, [rsp + 2016]
-	vpxor ymm2, ymm2, ymm9
-	vmovdqa [rsp + 2016], ymm9
-	vpsrld ymm9, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpor ymm15, ymm15, ymm4
-	vpxor ymm4, ymm0, ymm3
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm9, ymm9, ymm5
-	vpaddd ymm5, ymm10, ymm15
-	vpsrld ymm10, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm0, ymm0, ymm2
-	vpaddd ymm2, ymm1, ymm9
-	vpxor ymm1, ymm7, ymm5
-	vpaddd ymm7, ymm5, [rsp + 1792]
-	vpor ymm5, ymm10, ymm4
-	vpaddd ymm10, ymm6, ymm0
-	vpxor ymm4, ymm14, ymm2
-	vpaddd ymm6, ymm2, [rsp + 1728]
-	vpshufb ymm14, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm12, ymm5
-	vpxor ymm1, ymm13, ymm10
-	vpshufb ymm12, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm10, [rsp + 1696]
-	vpaddd ymm4, ymm11, ymm14
-	vpxor ymm10, ymm8, ymm2
-	vpshufb ymm11, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm12, [rsp + 2432]
-	vpaddd ymm1, ymm2, [rsp + 1536]
-	vpxor ymm2, ymm15, ymm4
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm11, [rsp + 2016]
-	vpxor ymm9, ymm9, ymm8
-	vmovdqa [rsp + 2016], ymm4
-	vpsrld ymm4, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm0, ymm0, ymm10
-	vmovdqa [rsp + 2432], ymm8
-	vpsrld ymm8, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm4, ymm4, ymm2
-	vpxor ymm2, ymm5, ymm3
-	vpsrld ymm5, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm8, ymm8, ymm9
-	vpaddd ymm9, ymm1, ymm4
-	vpsrld ymm1, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm5, ymm5, ymm0
-	vpaddd ymm0, ymm13, ymm8
-	vpxor ymm13, ymm12, ymm9
-	vpaddd ymm12, ymm9, [rsp + 1568]
-	vpor ymm9, ymm1, ymm2
-	vpaddd ymm1, ymm7, ymm5
-	vpxor ymm2, ymm14, ymm0
-	vpaddd ymm7, ymm0, [rsp + 1888]
-	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm6, ymm9
-	vpxor ymm13, ymm15, ymm1
-	vpshufb ymm6, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm1, [rsp + 1856]
-	vpaddd ymm2, ymm10, ymm14
-	vpxor ymm1, ymm11, ymm0
-	vpshufb ymm10, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm3, ymm6
-	vpaddd ymm13, ymm0, [rsp + 1824]
-	vpxor ymm3, ymm4, ymm2
-	vpshufb ymm0, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm10, [rsp + 2432]
-	vpxor ymm1, ymm8, ymm11
-	vpsrld ymm8, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vmovdqa [rsp + 2432], ymm11
-	vpaddd ymm11, ymm0, [rsp + 2016]
-	vpxor ymm5, ymm5, ymm4
-	vmovdqa [rsp + 2016], ymm4
-	vpsrld ymm4, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm8, ymm8, ymm3
-	vpxor ymm3, ymm9, ymm11
-	vpslld ymm9, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vpor ymm4, ymm4, ymm1
-	vpaddd ymm1, ymm12, ymm8
-	vpslld ymm12, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpor ymm5, ymm5, ymm9
-	vpaddd ymm9, ymm7, ymm4
-	vpxor ymm7, ymm14, ymm1
-	vpaddd ymm14, ymm1, [rsp + 2240]
-	vpor ymm1, ymm3, ymm12
-	vpaddd ymm3, ymm15, ymm5
-	vpxor ymm12, ymm6, ymm9
-	vpaddd ymm15, ymm9, [rsp + 2176]
-	vpshufb ymm6, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm13, ymm1
-	vpxor ymm7, ymm10, ymm3
-	vpshufb ymm13, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm3, [rsp + 2336]
-	vpaddd ymm12, ymm2, ymm6
-	vpxor ymm3, ymm0, ymm9
-	vpshufb ymm2, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm13, [rsp + 2432]
-	vpaddd ymm7, ymm9, [rsp + 2368]
-	vpxor ymm9, ymm8, ymm12
-	vpshufb ymm8, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm2, [rsp + 2016]
-	vpxor ymm4, ymm4, ymm0
-	vmovdqa [rsp + 2016], ymm0
-	vpsrld ymm0, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm11, ymm11, ymm8
-	vpxor ymm5, ymm5, ymm3
-	vmovdqa [rsp + 2432], ymm12
-	vpslld ymm12, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm0, ymm0, ymm9
-	vpxor ymm9, ymm1, ymm11
-	vpsrld ymm1, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm4, ymm4, ymm12
-	vpaddd ymm12, ymm10, ymm0
-	vpsrld ymm10, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm1, ymm1, ymm5
-	vpaddd ymm5, ymm7, ymm4
-	vpxor ymm7, ymm13, ymm12
-	vpaddd ymm13, ymm12, [rsp + 1440]
-	vpor ymm12, ymm10, ymm9
-	vpaddd ymm10, ymm15, ymm1
-	vpxor ymm9, ymm6, ymm5
-	vpaddd ymm15, ymm5, [rsp + 2112]
-	vpshufb ymm6, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm14, ymm12
-	vpxor ymm7, ymm8, ymm10
-	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm10, [rsp + 1696]
-	vpaddd ymm9, ymm11, ymm6
-	vpxor ymm10, ymm2, ymm5
-	vpshufb ymm11, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm3, ymm14
-	vpaddd ymm7, ymm5, [rsp + 1824]
-	vpxor ymm3, ymm0, ymm9
-	vpshufb ymm5, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm11, [rsp + 2432]
-	vpxor ymm10, ymm4, ymm2
-	vpsrld ymm4, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vmovdqa [rsp + 2432], ymm2
-	vpaddd ymm2, ymm5, [rsp + 2016]
-	vpxor ymm1, ymm1, ymm0
-	vmovdqa [rsp + 2016], ymm0
-	vpsrld ymm0, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm4, ymm4, ymm3
-	vpxor ymm3, ymm12, ymm2
-	vpslld ymm12, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpor ymm0, ymm0, ymm10
-	vpaddd ymm10, ymm13, ymm4
-	vpslld ymm13, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpor ymm1, ymm1, ymm12
-	vpaddd ymm12, ymm15, ymm0
-	vpxor ymm15, ymm6, ymm10
-	vpaddd ymm6, ymm10, [rsp + 2208]
-	vpor ymm10, ymm3, ymm13
-	vpaddd ymm3, ymm8, ymm1
-	vpxor ymm13, ymm14, ymm12
-	vpaddd ymm8, ymm12, [rsp + 1856]
-	vpshufb ymm14, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm7, ymm10
-	vpxor ymm15, ymm11, ymm3
-	vpshufb ymm7, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm3, [rsp + 1728]
-	vpaddd ymm13, ymm9, ymm14
-	vpxor ymm3, ymm5, ymm12
-	vpshufb ymm9, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm7, [rsp + 2432]
-	vpaddd ymm15, ymm12, [rsp + 1568]
-	vpxor ymm12, ymm4, ymm13
-	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm9, [rsp + 2016]
-	vpxor ymm0, ymm0, ymm5
-	vmovdqa [rsp + 2016], ymm13
-	vpslld ymm13, ymm12, 25
-	vpsrld ymm12, ymm12, 7
-	vpaddd ymm2, ymm2, ymm4
-	vpxor ymm1, ymm1, ymm3
-	vmovdqa [rsp + 2432], ymm5
-	vpslld ymm5, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm12, ymm12, ymm13
-	vpxor ymm13, ymm10, ymm2
-	vpslld ymm10, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpor ymm0, ymm0, ymm5
-	vpaddd ymm5, ymm15, ymm12
-	vpsrld ymm15, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm1, ymm1, ymm10
-	vpaddd ymm10, ymm11, ymm0
-	vpxor ymm11, ymm7, ymm5
-	vpaddd ymm7, ymm5, [rsp + 1792]
-	vpor ymm5, ymm15, ymm13
-	vpaddd ymm15, ymm6, ymm1
-	vpxor ymm13, ymm14, ymm10
-	vpaddd ymm6, ymm10, [rsp + 2400]
-	vpshufb ymm14, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm8, ymm5
-	vpxor ymm11, ymm4, ymm15
-	vpshufb ymm8, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm15, [rsp + 1888]
-	vpaddd ymm13, ymm3, ymm14
-	vpxor ymm15, ymm9, ymm10
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm2, ymm8
-	vpaddd ymm11, ymm10, [rsp + 1536]
-	vpxor ymm2, ymm12, ymm13
-	vpshufb ymm10, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm3, [rsp + 2432]
-	vpxor ymm15, ymm0, ymm9
-	vpslld ymm0, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vmovdqa [rsp + 2432], ymm9
-	vpaddd ymm9, ymm10, [rsp + 2016]
-	vpxor ymm1, ymm1, ymm12
-	vmovdqa [rsp + 2016], ymm12
-	vpslld ymm12, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpor ymm2, ymm2, ymm0
-	vpxor ymm0, ymm5, ymm9
-	vpsrld ymm5, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm15, ymm15, ymm12
-	vpaddd ymm12, ymm7, ymm2
-	vpsrld ymm7, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm5, ymm5, ymm1
-	vpaddd ymm1, ymm6, ymm15
-	vpxor ymm6, ymm14, ymm12
-	vpaddd ymm14, ymm12, [rsp + 2368]
-	vpor ymm12, ymm7, ymm0
-	vpaddd ymm7, ymm4, ymm5
-	vpxor ymm0, ymm8, ymm1
-	vpaddd ymm4, ymm1, [rsp + 1696]
-	vpshufb ymm8, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm11, ymm12
-	vpxor ymm6, ymm3, ymm7
-	vpshufb ymm11, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm7, [rsp + 2176]
-	vpaddd ymm0, ymm13, ymm8
-	vpxor ymm7, ymm10, ymm1
-	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm11, [rsp + 2432]
-	vpaddd ymm6, ymm1, [rsp + 1824]
-	vpxor ymm1, ymm2, ymm0
-	vpshufb ymm2, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm13, [rsp + 2016]
-	vpxor ymm15, ymm15, ymm10
-	vmovdqa [rsp + 2016], ymm10
-	vpslld ymm10, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpaddd ymm9, ymm9, ymm2
-	vpxor ymm5, ymm5, ymm7
-	vmovdqa [rsp + 1824], ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpor ymm1, ymm1, ymm10
-	vpxor ymm10, ymm12, ymm9
-	vpslld ymm12, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpor ymm0, ymm0, ymm15
-	vpaddd ymm15, ymm3, ymm1
-	vpsrld ymm3, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm5, ymm5, ymm12
-	vpaddd ymm12, ymm6, ymm0
-	vpxor ymm6, ymm11, ymm15
-	vpaddd ymm11, ymm15, [rsp + 2240]
-	vpor ymm15, ymm3, ymm10
-	vpaddd ymm3, ymm4, ymm5
-	vpxor ymm10, ymm8, ymm12
-	vpaddd ymm4, ymm12, [rsp + 2336]
-	vpshufb ymm8, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm14, ymm15
-	vpxor ymm6, ymm2, ymm3
-	vpshufb ymm14, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm3, [rsp + 1728]
-	vpaddd ymm10, ymm9, ymm8
-	vpxor ymm3, ymm13, ymm12
-	vpshufb ymm9, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm7, ymm14
-	vpaddd ymm6, ymm12, [rsp + 1536]
-	vpxor ymm7, ymm1, ymm10
-	vpshufb ymm12, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm9, [rsp + 1824]
-	vpxor ymm3, ymm0, ymm13
-	vpslld ymm0, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vmovdqa [rsp + 1824], ymm13
-	vpaddd ymm13, ymm12, [rsp + 2016]
-	vpxor ymm5, ymm5, ymm1
-	vmovdqa [rsp + 2016], ymm1
-	vpslld ymm1, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpor ymm7, ymm7, ymm0
-	vpxor ymm0, ymm15, ymm13
-	vpslld ymm15, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vpor ymm3, ymm3, ymm1
-	vpaddd ymm1, ymm11, ymm7
-	vpslld ymm11, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpor ymm5, ymm5, ymm15
-	vpaddd ymm15, ymm4, ymm3
-	vpxor ymm4, ymm8, ymm1
-	vpaddd ymm8, ymm1, [rsp + 1440]
-	vpor ymm1, ymm0, ymm11
-	vpaddd ymm0, ymm2, ymm5
-	vpxor ymm11, ymm14, ymm15
-	vpaddd ymm2, ymm15, [rsp + 1888]
-	vpshufb ymm14, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm6, ymm1
-	vpxor ymm4, ymm9, ymm0
-	vpshufb ymm6, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm0, [rsp + 1856]
-	vpaddd ymm11, ymm10, ymm14
-	vpxor ymm0, ymm12, ymm15
-	vpshufb ymm10, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm6, [rsp + 1824]
-	vpaddd ymm4, ymm15, [rsp + 1792]
-	vpxor ymm15, ymm7, ymm11
-	vpshufb ymm7, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm10, [rsp + 2016]
-	vpxor ymm3, ymm3, ymm12
-	vmovdqa [rsp + 2016], ymm11
-	vpslld ymm11, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm13, ymm13, ymm7
-	vpxor ymm5, ymm5, ymm0
-	vmovdqa [rsp + 1792], ymm12
-	vpslld ymm12, ymm3, 25
-	vpsrld ymm3, ymm3, 7
-	vpor ymm15, ymm15, ymm11
-	vpxor ymm11, ymm1, ymm13
-	vpsrld ymm1, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm3, ymm3, ymm12
-	vpaddd ymm12, ymm4, ymm15
-	vpslld ymm4, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpor ymm1, ymm1, ymm5
-	vpaddd ymm5, ymm9, ymm3
-	vpxor ymm9, ymm6, ymm12
-	vpaddd ymm6, ymm12, [rsp + 2208]
-	vpor ymm12, ymm11, ymm4
-	vpaddd ymm11, ymm8, ymm1
-	vpxor ymm4, ymm14, ymm5
-	vpaddd ymm8, ymm5, [rsp + 2112]
-	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm2, ymm12
-	vpxor ymm9, ymm7, ymm11
-	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm11, [rsp + 2400]
-	vpaddd ymm4, ymm0, ymm14
-	vpxor ymm11, ymm10, ymm5
-	vpshufb ymm0, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm13, ymm2
-	vpaddd ymm9, ymm5, [rsp + 1568]
-	vpxor ymm13, ymm15, ymm4
-	vpshufb ymm5, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm0, [rsp + 1792]
-	vpxor ymm11, ymm3, ymm10
-	vpsrld ymm3, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vmovdqa [rsp + 1792], ymm10
-	vpaddd ymm10, ymm5, [rsp + 2016]
-	vpxor ymm1, ymm1, ymm15
-	vmovdqa [rsp + 2016], ymm15
-	vpslld ymm15, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpor ymm3, ymm3, ymm13
-	vpxor ymm13, ymm12, ymm10
-	vpsrld ymm12, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm11, ymm11, ymm15
-	vpaddd ymm15, ymm6, ymm3
-	vpsrld ymm6, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpor ymm12, ymm12, ymm1
-	vpaddd ymm1, ymm8, ymm11
-	vpxor ymm8, ymm14, ymm15
-	vpor ymm14, ymm6, ymm13
-	vpaddd ymm6, ymm7, ymm12
-	vpxor ymm13, ymm2, ymm1
-	vpshufb ymm7, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm9, ymm14
-	vpxor ymm8, ymm0, ymm6
-	vpshufb ymm9, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm4, ymm7
-	vpxor ymm13, ymm5, ymm2
-	vpshufb ymm4, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm9, [rsp + 1792]
-	vpxor ymm8, ymm3, ymm0
-	vpxor ymm1, ymm1, ymm0
-	vpshufb ymm3, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm4, [rsp + 2016]
-	vpxor ymm13, ymm11, ymm5
-	vpxor ymm11, ymm15, ymm5
-	vpslld ymm15, ymm8, 25
-	vpsrld ymm5, ymm8, 7
-	vpaddd ymm8, ymm10, ymm3
-	vpxor ymm10, ymm12, ymm0
-	vpsrld ymm12, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm5, ymm5, ymm15
-	vpxor ymm2, ymm2, ymm0
-	vpxor ymm15, ymm14, ymm8
-	vpslld ymm0, ymm10, 25
-	vpsrld ymm14, ymm10, 7
-	vpor ymm10, ymm12, ymm13
-	vpxor ymm12, ymm6, ymm8
-	vpxor ymm13, ymm5, ymm9
-	vpsrld ymm6, ymm15, 7
-	vpslld ymm8, ymm15, 25
-	vpor ymm5, ymm14, ymm0
-	vpxor ymm9, ymm10, ymm7
-	vpor ymm15, ymm6, ymm8
-	vpxor ymm5, ymm5, ymm3
-	vpxor ymm7, ymm15, ymm4
-	vmovdqa ymm0, ymm12
-	vmovdqa ymm3, ymm11
-	vmovdqa ymm4, ymm13
-	vmovdqa ymm6, ymm9
-	cmp r12d, 2
-	je .Lsecond_groups8
-.Lnext_groups8:
-	xchg r14, r15
-	cmp r12d, 1
-	jbe .Llast_groups8
-	sub r12d, 2
-	add edi, 64
-	lea r13d, [rdi - 64]
-	cmp r12d, 2
-	cmovae r13d, edi
-	mov ebx, r13d
-	cmp r12d, 1
-	cmove ebx, edi
-/* Segment middle: 1179 instructions */
-	vmovdqu xmm8, [rax + rbx + 0]
-	vmovdqu xmm9, [rcx + rbx + 0]
-	vpaddd ymm10, ymm2, [r15 + 128]
-	vpaddd ymm11, ymm0, [r15 + 0]
-	vpaddd ymm12, ymm1, [r15 + 64]
-	vpaddd ymm13, ymm3, [r15 + 192]
-	vmovdqu xmm14, [rdx + rbx + 0]
-	vmovdqu xmm15, [rsi + rbx + 0]
-	vpaddd ymm2, ymm10, ymm6
-	vpaddd ymm0, ymm11, ymm4
-	vpaddd ymm1, ymm12, ymm5
-	vpaddd ymm3, ymm13, ymm7
-	vmovdqu xmm10, [rax + rbx + 16]
-	vmovdqu xmm11, [rcx + rbx + 16]
-	vinserti128 ymm12, ymm8, [r8 + rbx + 0], 1
-	vinserti128 ymm13, ymm9, [r9 + rbx + 0], 1
-	vinserti128 ymm8, ymm14, [r10 + rbx + 0], 1
-	vinserti128 ymm9, ymm15, [r11 + rbx + 0], 1
-	vinserti128 ymm14, ymm10, [r8 + rbx + 16], 1
-	vinserti128 ymm15, ymm11, [r9 + rbx + 16], 1
-	vpunpckldq ymm10, ymm12, ymm13
-	vpunpckhdq ymm11, ymm12, ymm13
-	vpxor ymm12, ymm2, [rip + .Lword_00000040]
-	vpaddd ymm13, ymm2, [r15 + 160]
-	vpshufb ymm2, ymm12, [rip + .Lrotate_16]
-	vpunpckldq ymm12, ymm8, ymm9
-	vpunpckhdq ymm8, ymm8, ymm9
-	vpaddd ymm9, ymm2, [rip + .Lword_3c6ef372]
-	vpxor ymm6, ymm6, ymm9
-	vmovdqa [rsp + 1408], ymm14
-	vpunpcklqdq ymm14, ymm10, ymm12
-	vpunpckhqdq ymm10, ymm10, ymm12
-	vpaddd ymm12, ymm0, [r15 + 32]
-	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
-	vmovdqa [r14 + 0], ymm14
-	vpunpcklqdq ymm14, ymm11, ymm8
-	vpunpckhqdq ymm11, ymm11, ymm8
-	vpaddd ymm8, ymm1, [r15 + 96]
-	vmovdqa [r14 + 32], ymm10
-	vpshufb ymm10, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm3, [r15 + 224]
-	vmovdqa [r14 + 64], ymm14
-	vpaddd ymm14, ymm0, [rip + .Lword_6a09e667]
-	vmovdqa [r14 + 96], ymm11
-	vpaddd ymm11, ymm10, [rip + .Lword_bb67ae85]
-	vpxor ymm4, ymm4, ymm14
-	vpxor ymm5, ymm5, ymm11
-	vmovdqa [rsp + 1440], ymm15
-	vpaddd ymm15, ymm1, [rip + .Lword_a54ff53a]
-	vpxor ymm7, ymm7, ymm15
-	vmovdqa [rsp + 1472], ymm15
-	vpsrld ymm15, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpor ymm15, ymm15, ymm6
-	vpsrld ymm6, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm6, ymm6, ymm4
-	vpsrld ymm4, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm13, ymm13, ymm15
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm12, ymm12, ymm6
-	vpxor ymm2, ymm2, ymm13
-	vpaddd ymm13, ymm13, [r15 + 384]
-	vpor ymm5, ymm5, ymm7
-	vpaddd ymm7, ymm8, ymm4
-	vpxor ymm8, ymm0, ymm12
-	vpaddd ymm0, ymm12, [r15 + 256]
-	vmovdqu xmm12, [rdx + rbx + 16]
-	vpshufb ymm2, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm3, ymm5
-	vpxor ymm10, ymm10, ymm7
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm7, [r15 + 320]
-	vpaddd ymm9, ymm9, ymm2
-	vpxor ymm1, ymm1, ymm3
-	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, ymm8
-	vpaddd ymm3, ymm3, [r15 + 448]
-	vpxor ymm15, ymm15, ymm9
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm10
-	vpxor ymm6, ymm6, ymm14
-	vmovdqa [rsp + 1504], ymm14
-	vpaddd ymm14, ymm1, [rsp + 1472]
-	vpxor ymm4, ymm4, ymm11
-	vinserti128 ymm12, ymm12, [r10 + rbx + 16], 1
-	vpxor ymm5, ymm5, ymm14
-	vmovdqa [rsp + 1472], ymm12
-	vpsrld ymm12, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpor ymm12, ymm12, ymm15
-	vpsrld ymm15, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm15, ymm15, ymm6
-	vpsrld ymm6, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm7, ymm7, ymm12
-	vpor ymm6, ymm6, ymm4
-	vpsrld ymm4, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm8, ymm8, ymm7
-	vpaddd ymm7, ymm7, [r15 + 352]
-	vpor ymm4, ymm4, ymm5
-	vpaddd ymm5, ymm0, ymm6
-	vpxor ymm0, ymm2, ymm3
-	vpaddd ymm2, ymm3, [r15 + 480]
-	vmovdqu xmm3, [rsi + rbx + 16]
-	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm13, ymm4
-	vpxor ymm1, ymm1, ymm5
-	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm5, [r15 + 288]
-	vpaddd ymm14, ymm14, ymm8
-	vpxor ymm10, ymm10, ymm13
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm11, ymm0
-	vpaddd ymm13, ymm13, [r15 + 416]
-	vpxor ymm12, ymm12, ymm14
-	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm9, ymm1
-	vpxor ymm15, ymm15, ymm11
-	vmovdqa [rsp + 1536], ymm11
-	vpaddd ymm11, ymm10, [rsp + 1504]
-	vpxor ymm6, ymm6, ymm9
-	vinserti128 ymm3, ymm3, [r11 + rbx + 16], 1
-	vpxor ymm4, ymm4, ymm11
-	vmovdqa [rsp + 1504], ymm3
-	vpsrld ymm3, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm3, ymm3, ymm12
-	vpsrld ymm12, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm12, ymm12, ymm15
-	vpsrld ymm15, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpaddd ymm7, ymm7, ymm3
-	vpor ymm15, ymm15, ymm6
-	vpsrld ymm6, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm2, ymm2, ymm12
-	vpxor ymm8, ymm8, ymm7
-	vpaddd ymm7, ymm7, [r15 + 96]
-	vpor ymm6, ymm6, ymm4
-	vpaddd ymm4, ymm5, ymm15
-	vpxor ymm5, ymm0, ymm2
-	vmovdqa ymm0, [rsp + 1408]
-	vmovdqa [rsp + 1568], ymm7
-	vpunpckldq ymm7, ymm0, [rsp + 1440]
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpunpckhdq ymm0, ymm0, [rsp + 1440]
-	vpaddd ymm2, ymm2, [r15 + 128]
-	vmovdqa [rsp + 1440], ymm2
-	vmovdqu xmm2, [rax + r13 + 32]
-	vpaddd ymm13, ymm13, ymm6
-	vpxor ymm1, ymm1, ymm4
-	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm4, [r15 + 64]
-	vpaddd ymm14, ymm14, ymm8
-	vpxor ymm10, ymm10, ymm13
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1408], ymm8
-	vpaddd ymm8, ymm5, [rsp + 1536]
-	vpaddd ymm13, ymm13, [r15 + 224]
-	vpxor ymm3, ymm3, ymm14
-	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm9, ymm1
-	vpxor ymm12, ymm12, ymm8
-	vpaddd ymm11, ymm11, ymm10
-	vpxor ymm15, ymm15, ymm9
-	vinserti128 ymm2, ymm2, [r8 + r13 + 32], 1
-	vpxor ymm6, ymm6, ymm11
-	vmovdqa [rsp + 1536], ymm14
-	vmovdqa ymm14, [rsp + 1472]
-	vmovdqa [rsp + 1600], ymm8
-	vpunpckldq ymm8, ymm14, [rsp + 1504]
-	vpunpckhdq ymm14, ymm14, [rsp + 1504]
-	vmovdqa [rsp + 1504], ymm11
-	vmovdqu xmm11, [rcx + r13 + 32]
-	vinserti128 ymm11, ymm11, [r9 + r13 + 32], 1
-	vmovdqa [rsp + 1472], ymm9
-	vpunpcklqdq ymm9, ymm7, ymm8
-	vpunpckhqdq ymm7, ymm7, ymm8
-	vmovdqu xmm8, [rdx + r13 + 32]
-	vmovdqa [r14 + 128], ymm9
-	vpunpcklqdq ymm9, ymm0, ymm14
-	vpunpckhqdq ymm0, ymm0, ymm14
-	vmovdqu xmm14, [rsi + r13 + 32]
-	vmovdqa [r14 + 160], ymm7
-	vpsrld ymm7, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vmovdqa [r14 + 192], ymm9
-	vpsrld ymm9, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vmovdqa [r14 + 224], ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpor ymm7, ymm7, ymm3
-	vmovdqu xmm3, [rax + r13 + 48]
-	vpor ymm9, ymm9, ymm12
-	vpsrld ymm12, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm0, ymm0, ymm15
-	vpaddd ymm15, ymm13, ymm7
-	vpunpckldq ymm13, ymm2, ymm11
-	vpunpckhdq ymm2, ymm2, ymm11
-	vmovdqu xmm11, [rcx + r13 + 48]
-	vpor ymm12, ymm12, ymm6
-	vpaddd ymm6, ymm4, ymm9
-	vinserti128 ymm4, ymm8, [r10 + r13 + 32], 1
-	vmovdqu xmm8, [rdx + r13 + 48]
-	vmovdqa [rsp + 1632], ymm2
-	vpaddd ymm2, ymm0, [rsp + 1568]
-	vpxor ymm5, ymm5, ymm15
-	vpaddd ymm15, ymm15, [r15 + 0]
-	vmovdqa [rsp + 1568], ymm13
-	vpaddd ymm13, ymm12, [rsp + 1440]
-	vmovdqa [rsp + 1440], ymm4
-	vpxor ymm4, ymm6, [rsp + 1408]
-	vpaddd ymm6, ymm6, [r15 + 192]
-	vinserti128 ymm14, ymm14, [r11 + r13 + 32], 1
-	vpxor ymm10, ymm10, ymm2
-	vpshufb ymm5, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm2, [r15 + 320]
-	vpxor ymm1, ymm1, ymm13
-	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm13, [r15 + 416]
-	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1408], ymm14
-	vpaddd ymm14, ymm5, [rsp + 1472]
-	vinserti128 ymm3, ymm3, [r8 + r13 + 48], 1
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1472], ymm3
-	vpaddd ymm3, ymm4, [rsp + 1504]
-	vmovdqa [rsp + 1504], ymm10
-	vpaddd ymm10, ymm10, [rsp + 1600]
-	vpxor ymm7, ymm7, ymm14
-	vinserti128 ymm11, ymm11, [r9 + r13 + 48], 1
-	vmovdqa [rsp + 1600], ymm11
-	vpaddd ymm11, ymm1, [rsp + 1536]
-	vpxor ymm9, ymm9, ymm3
-	vinserti128 ymm8, ymm8, [r10 + r13 + 48], 1
-	vpxor ymm0, ymm0, ymm10
-	vpxor ymm12, ymm12, ymm11
-	vmovdqa [rsp + 1536], ymm8
-	vpsrld ymm8, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm8, ymm8, ymm7
-	vpsrld ymm7, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm7, ymm7, ymm9
-	vpsrld ymm9, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm15, ymm15, ymm8
-	vpor ymm9, ymm9, ymm0
-	vpsrld ymm0, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpaddd ymm6, ymm6, ymm7
-	vpxor ymm5, ymm5, ymm15
-	vpaddd ymm15, ymm15, [r15 + 288]
-	vpor ymm0, ymm0, ymm12
-	vpaddd ymm12, ymm2, ymm9
-	vpxor ymm2, ymm4, ymm6
-	vpaddd ymm4, ymm6, [r15 + 32]
-	vmovdqu xmm6, [rsi + r13 + 48]
-	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm13, ymm0
-	vmovdqa [rsp + 1664], ymm15
-	vpxor ymm15, ymm12, [rsp + 1504]
-	vpshufb ymm2, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm12, [r15 + 384]
-	vpaddd ymm14, ymm14, ymm5
-	vpxor ymm1, ymm1, ymm13
-	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm3, ymm2
-	vpaddd ymm13, ymm13, [r15 + 480]
-	vpxor ymm8, ymm8, ymm14
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm10, ymm15
-	vpxor ymm7, ymm7, ymm3
-	vpaddd ymm11, ymm11, ymm1
-	vpxor ymm9, ymm9, ymm10
-	vinserti128 ymm6, ymm6, [r11 + r13 + 48], 1
-	vpxor ymm0, ymm0, ymm11
-	vmovdqa [rsp + 1504], ymm6
-	vpsrld ymm6, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpor ymm6, ymm6, ymm8
-	vpsrld ymm8, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpor ymm8, ymm8, ymm7
-	vpsrld ymm7, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm12, ymm12, ymm6
-	vpor ymm7, ymm7, ymm9
-	vpsrld ymm9, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm13, ymm13, ymm8
-	vpxor ymm2, ymm2, ymm12
-	vpaddd ymm12, ymm12, [r15 + 160]
-	vpor ymm9, ymm9, ymm0
-	vpaddd ymm0, ymm4, ymm7
-	vpxor ymm4, ymm5, ymm13
-	vpaddd ymm5, ymm13, [r15 + 256]
-	vpshufb ymm13, ymm2, [rip + .Lrotate_16]
-	vmovdqa ymm2, [rsp + 1440]
-	vpunpckldq ymm2, ymm2, [rsp + 1408]
-	vmovdqa [rsp + 1696], ymm5
-	vpaddd ymm5, ymm9, [rsp + 1664]
-	vpxor ymm1, ymm1, ymm0
-	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm0, [r15 + 352]
-	vpaddd ymm11, ymm11, ymm13
-	vmovdqa [rsp + 1664], ymm0
-	vmovdqa ymm0, [rsp + 1440]
-	vpunpckhdq ymm0, ymm0, [rsp + 1408]
-	vmovdqa [rsp + 1408], ymm13
-	vmovdqa ymm13, [rsp + 1568]
-	vpunpcklqdq ymm13, ymm13, ymm2
-	vpxor ymm15, ymm15, ymm5
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm10, ymm4
-	vpaddd ymm5, ymm5, [r15 + 448]
-	vpxor ymm6, ymm6, ymm11
-	vmovdqa [rsp + 1440], ymm11
-	vmovdqa ymm11, [rsp + 1568]
-	vpunpckhqdq ymm11, ymm11, ymm2
-	vmovdqa ymm2, [rsp + 1632]
-	vpunpcklqdq ymm2, ymm2, ymm0
-	vmovdqa [r14 + 256], ymm13
-	vpshufb ymm13, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm14, ymm1
-	vpxor ymm14, ymm8, ymm10
-	vmovdqa ymm8, [rsp + 1632]
-	vpunpckhqdq ymm8, ymm8, ymm0
-	vpsrld ymm0, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vmovdqa [r14 + 288], ymm11
-	vpaddd ymm11, ymm3, ymm13
-	vpxor ymm3, ymm7, ymm15
-	vpsrld ymm7, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vmovdqa [r14 + 320], ymm2
-	vpor ymm2, ymm0, ymm6
-	vmovdqa [r14 + 352], ymm8
-	vmovdqa ymm0, [rsp + 1472]
-	vpunpckldq ymm6, ymm0, [rsp + 1600]
-	vpunpckhdq ymm8, ymm0, [rsp + 1600]
-	vpxor ymm0, ymm9, ymm11
-	vpsrld ymm9, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpor ymm7, ymm7, ymm14
-	vpaddd ymm14, ymm12, ymm2
-	vmovdqa ymm12, [rsp + 1536]
-	vpunpckldq ymm12, ymm12, [rsp + 1504]
-	vmovdqa [rsp + 1600], ymm11
-	vmovdqa ymm11, [rsp + 1536]
-	vpunpckhdq ymm11, ymm11, [rsp + 1504]
-	vmovdqa [rsp + 1504], ymm15
-	vpsrld ymm15, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm9, ymm9, ymm3
-	vpaddd ymm3, ymm7, [rsp + 1696]
-	vmovdqa [rsp + 1696], ymm7
-	vpxor ymm7, ymm14, [rsp + 1408]
-	vpaddd ymm14, ymm14, [r15 + 320]
-	vmovdqa [rsp + 1408], ymm14
-	vpunpcklqdq ymm14, ymm6, ymm12
-	vpunpckhqdq ymm6, ymm6, ymm12
-	vpor ymm12, ymm15, ymm0
-	vpaddd ymm15, ymm9, [rsp + 1664]
-	vpxor ymm0, ymm4, ymm3
-	vpaddd ymm4, ymm3, [r15 + 224]
-	vpshufb ymm3, ymm7, [rip + .Lrotate_8]
-	vpunpcklqdq ymm7, ymm8, ymm11
-	vmovdqa [r14 + 384], ymm14
-	vpaddd ymm14, ymm5, ymm12
-	vpxor ymm5, ymm1, ymm15
-	vpshufb ymm1, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm15, [r15 + 96]
-	vmovdqa [r14 + 416], ymm6
-	vpaddd ymm15, ymm3, [rsp + 1440]
-	vpunpckhqdq ymm6, ymm8, ymm11
-	vmovdqa [r14 + 448], ymm7
-	vpxor ymm8, ymm13, ymm14
-	vpshufb ymm11, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm10, ymm1
-	vpaddd ymm13, ymm14, [r15 + 416]
-	vpxor ymm5, ymm2, ymm15
-	vmovdqa [r14 + 480], ymm6
-	vpshufb ymm10, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm11, [rsp + 1504]
-	vpxor ymm2, ymm7, [rsp + 1696]
-	vpsrld ymm6, ymm5, 7
-	vpslld ymm8, ymm5, 25
-	vpaddd ymm5, ymm10, [rsp + 1600]
-	vpxor ymm9, ymm9, ymm14
-	vmovdqa [rsp + 1600], ymm15
-	vpsrld ymm15, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm6, ymm6, ymm8
-	vpxor ymm8, ymm12, ymm5
-	vpsrld ymm12, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm15, ymm15, ymm2
-	vpaddd ymm2, ymm13, ymm6
-	vpsrld ymm13, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpor ymm12, ymm12, ymm9
-	vpaddd ymm9, ymm0, ymm15
-	vpxor ymm0, ymm1, ymm2
-	vpaddd ymm1, ymm2, [r15 + 64]
-	vpor ymm2, ymm13, ymm8
-	vpaddd ymm13, ymm12, [rsp + 1408]
-	vpxor ymm8, ymm3, ymm9
-	vpaddd ymm3, ymm9, [r15 + 128]
-	vpshufb ymm9, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm4, ymm2
-	vpxor ymm4, ymm10, ymm13
-	vpshufb ymm10, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm13, [r15 + 384]
-	vpaddd ymm13, ymm14, ymm9
-	vpxor ymm14, ymm11, ymm0
-	vpshufb ymm11, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm5, ymm10
-	vpaddd ymm5, ymm0, [r15 + 448]
-	vpxor ymm0, ymm6, ymm13
-	vpshufb ymm6, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm7, ymm11
-	vpxor ymm7, ymm15, ymm4
-	vpsrld ymm15, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vmovdqa [rsp + 1408], ymm4
-	vpaddd ymm4, ymm6, [rsp + 1600]
-	vpxor ymm12, ymm12, ymm14
-	vmovdqa [rsp + 1600], ymm14
-	vpsrld ymm14, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm15, ymm15, ymm0
-	vpxor ymm0, ymm2, ymm4
-	vpsrld ymm2, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm14, ymm14, ymm7
-	vpaddd ymm7, ymm1, ymm15
-	vpsrld ymm1, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm2, ymm2, ymm12
-	vpaddd ymm12, ymm3, ymm14
-	vpxor ymm3, ymm9, ymm7
-	vpaddd ymm9, ymm7, [r15 + 352]
-	vpor ymm7, ymm1, ymm0
-	vpaddd ymm1, ymm8, ymm2
-	vpxor ymm0, ymm10, ymm12
-	vpaddd ymm8, ymm12, [r15 + 192]
-	vpshufb ymm10, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm5, ymm7
-	vpxor ymm3, ymm11, ymm1
-	vpshufb ymm5, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm1, [r15 + 288]
-	vpaddd ymm0, ymm13, ymm10
-	vpxor ymm1, ymm6, ymm12
-	vpshufb ymm13, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm5, [rsp + 1408]
-	vpaddd ymm3, ymm12, [r15 + 256]
-	vpxor ymm12, ymm15, ymm0
-	vpshufb ymm15, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm13, [rsp + 1600]
-	vpxor ymm14, ymm14, ymm6
-	vmovdqa [rsp + 1600], ymm6
-	vpsrld ymm6, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm4, ymm4, ymm15
-	vpxor ymm2, ymm2, ymm1
-	vmovdqa [rsp + 1408], ymm0
-	vpsrld ymm0, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpor ymm6, ymm6, ymm12
-	vpxor ymm12, ymm7, ymm4
-	vpsrld ymm7, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm0, ymm0, ymm14
-	vpaddd ymm14, ymm11, ymm6
-	vpsrld ymm11, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpor ymm7, ymm7, ymm2
-	vpaddd ymm2, ymm3, ymm0
-	vpxor ymm3, ymm5, ymm14
-	vpaddd ymm5, ymm14, [r15 + 0]
-	vpor ymm14, ymm11, ymm12
-	vpaddd ymm11, ymm8, ymm7
-	vpxor ymm12, ymm10, ymm2
-	vpaddd ymm8, ymm2, [r15 + 32]
-	vpshufb ymm10, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm9, ymm14
-	vpxor ymm3, ymm15, ymm11
-	vpshufb ymm9, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm11, [r15 + 160]
-	vpaddd ymm12, ymm4, ymm10
-	vpxor ymm11, ymm13, ymm2
-	vpshufb ymm4, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm1, ymm9
-	vpaddd ymm3, ymm2, [r15 + 480]
-	vpxor ymm1, ymm6, ymm12
-	vpshufb ymm2, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, [rsp + 1408]
-	vpxor ymm11, ymm0, ymm13
-	vpsrld ymm0, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vmovdqa [rsp + 1408], ymm13
-	vpaddd ymm13, ymm2, [rsp + 1600]
-	vpxor ymm7, ymm7, ymm6
-	vmovdqa [rsp + 1600], ymm6
-	vpsrld ymm6, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpor ymm0, ymm0, ymm1
-	vpxor ymm1, ymm14, ymm13
-	vpsrld ymm14, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm6, ymm6, ymm11
-	vpaddd ymm11, ymm5, ymm0
-	vpsrld ymm5, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm14, ymm14, ymm7
-	vpaddd ymm7, ymm8, ymm6
-	vpxor ymm8, ymm10, ymm11
-	vpaddd ymm10, ymm11, [r15 + 384]
-	vpor ymm11, ymm5, ymm1
-	vpaddd ymm5, ymm15, ymm14
-	vpxor ymm1, ymm9, ymm7
-	vpaddd ymm15, ymm7, [r15 + 416]
-	vpshufb ymm9, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm3, ymm11
-	vpxor ymm8, ymm4, ymm5
-	vpshufb ymm3, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm5, [r15 + 320]
-	vpaddd ymm1, ymm12, ymm9
-	vpxor ymm5, ymm2, ymm7
-	vpshufb ymm12, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm3, [rsp + 1408]
-	vpaddd ymm8, ymm7, [r15 + 448]
-	vpxor ymm7, ymm0, ymm1
-	vpshufb ymm0, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm12, [rsp + 1600]
-	vpxor ymm6, ymm6, ymm2
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpaddd ymm13, ymm13, ymm0
-	vpxor ymm14, ymm14, ymm5
-	vmovdqa [rsp + 1408], ymm2
-	vpsrld ymm2, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm1, ymm1, ymm7
-	vpxor ymm7, ymm11, ymm13
-	vpsrld ymm11, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpor ymm2, ymm2, ymm6
-	vpaddd ymm6, ymm8, ymm1
-	vpsrld ymm8, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpor ymm11, ymm11, ymm14
-	vpaddd ymm14, ymm4, ymm2
-	vpxor ymm4, ymm3, ymm6
-	vpaddd ymm3, ymm6, [r15 + 96]
-	vpor ymm6, ymm8, ymm7
-	vpaddd ymm8, ymm10, ymm11
-	vpxor ymm7, ymm9, ymm14
-	vpaddd ymm10, ymm14, [r15 + 224]
-	vpshufb ymm9, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm15, ymm6
-	vpxor ymm4, ymm0, ymm8
-	vpshufb ymm15, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm8, [r15 + 288]
-	vpaddd ymm7, ymm5, ymm9
-	vpxor ymm8, ymm12, ymm14
-	vpshufb ymm5, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm13, ymm15
-	vpaddd ymm4, ymm14, [r15 + 480]
-	vpxor ymm13, ymm1, ymm7
-	vpshufb ymm14, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm5, [rsp + 1408]
-	vpxor ymm8, ymm2, ymm12
-	vpsrld ymm2, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vmovdqa [rsp + 1408], ymm12
-	vpaddd ymm12, ymm14, [rsp + 1600]
-	vpxor ymm11, ymm11, ymm1
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpor ymm2, ymm2, ymm13
-	vpxor ymm13, ymm6, ymm12
-	vpsrld ymm6, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpor ymm1, ymm1, ymm8
-	vpaddd ymm8, ymm3, ymm2
-	vpsrld ymm3, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpor ymm6, ymm6, ymm11
-	vpaddd ymm11, ymm10, ymm1
-	vpxor ymm10, ymm9, ymm8
-	vpaddd ymm9, ymm8, [r15 + 160]
-	vpor ymm8, ymm3, ymm13
-	vpaddd ymm3, ymm0, ymm6
-	vpxor ymm13, ymm15, ymm11
-	vpaddd ymm0, ymm11, [r15 + 128]
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm4, ymm8
-	vpxor ymm10, ymm5, ymm3
-	vpshufb ymm4, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm3, [r15 + 352]
-	vpaddd ymm13, ymm7, ymm15
-	vpxor ymm3, ymm14, ymm11
-	vpshufb ymm7, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm4, [rsp + 1408]
-	vpaddd ymm10, ymm11, [r15 + 32]
-	vpxor ymm11, ymm2, ymm13
-	vpshufb ymm2, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm7, [rsp + 1600]
-	vpxor ymm1, ymm1, ymm14
-	vmovdqa [rsp + 1600], ymm14
-	vpsrld ymm14, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpaddd ymm12, ymm12, ymm2
-	vpxor ymm6, ymm6, ymm3
-	vmovdqa [rsp + 1408], ymm13
-	vpsrld ymm13, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpor ymm14, ymm14, ymm11
-	vpxor ymm11, ymm8, ymm12
-	vpsrld ymm8, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm13, ymm13, ymm1
-	vpaddd ymm1, ymm5, ymm14
-	vpsrld ymm5, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpor ymm8, ymm8, ymm6
-	vpaddd ymm6, ymm10, ymm13
-	vpxor ymm10, ymm4, ymm1
-	vpaddd ymm4, ymm1, [r15 + 64]
-	vpor ymm1, ymm5, ymm11
-	vpaddd ymm5, ymm0, ymm8
-	vpxor ymm11, ymm15, ymm6
-	vpaddd ymm0, ymm6, [r15 + 192]
-	vpshufb ymm15, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm9, ymm1
-	vpxor ymm10, ymm2, ymm5
-	vpshufb ymm9, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm5, [r15 + 0]
-	vpaddd ymm11, ymm12, ymm15
-	vpxor ymm5, ymm7, ymm6
-	vpshufb ymm12, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm3, ymm9
-	vpaddd ymm10, ymm6, [r15 + 256]
-	vpxor ymm3, ymm14, ymm11
-	vpshufb ymm6, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm12, [rsp + 1408]
-	vpxor ymm5, ymm13, ymm7
-	vpsrld ymm13, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vmovdqa [rsp + 1408], ymm7
-	vpaddd ymm7, ymm6, [rsp + 1600]
-	vpxor ymm8, ymm8, ymm14
-	vmovdqa [rsp + 1600], ymm14
-	vpsrld ymm14, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpor ymm13, ymm13, ymm3
-	vpxor ymm3, ymm1, ymm7
-	vpsrld ymm1, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpor ymm14, ymm14, ymm5
-	vpaddd ymm5, ymm4, ymm13
-	vpsrld ymm4, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpor ymm1, ymm1, ymm8
-	vpaddd ymm8, ymm0, ymm14
-	vpxor ymm0, ymm15, ymm5
-	vpaddd ymm15, ymm5, [r15 + 288]
-	vpor ymm5, ymm4, ymm3
-	vpaddd ymm4, ymm2, ymm1
-	vpxor ymm3, ymm9, ymm8
-	vpaddd ymm2, ymm8, [r15 + 448]
-	vpshufb ymm9, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm10, ymm5
-	vpxor ymm0, ymm12, ymm4
-	vpshufb ymm10, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm4, [r15 + 384]
-	vpaddd ymm3, ymm11, ymm9
-	vpxor ymm4, ymm6, ymm8
-	vpshufb ymm11, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm10, [rsp + 1408]
-	vpaddd ymm0, ymm8, [r15 + 480]
-	vpxor ymm8, ymm13, ymm3
-	vpshufb ymm13, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm11, [rsp + 1600]
-	vpxor ymm14, ymm14, ymm6
-	vmovdqa [rsp + 1600], ymm3
-	vpsrld ymm3, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm7, ymm7, ymm13
-	vpxor ymm1, ymm1, ymm4
-	vmovdqa [rsp + 1408], ymm6
-	vpsrld ymm6, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpor ymm3, ymm3, ymm8
-	vpxor ymm8, ymm5, ymm7
-	vpsrld ymm5, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpor ymm6, ymm6, ymm14
-	vpaddd ymm14, ymm0, ymm3
-	vpsrld ymm0, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpor ymm5, ymm5, ymm1
-	vpaddd ymm1, ymm12, ymm6
-	vpxor ymm12, ymm10, ymm14
-	vpaddd ymm10, ymm14, [r15 + 320]
-	vpor ymm14, ymm0, ymm8
-	vpaddd ymm0, ymm15, ymm5
-	vpxor ymm8, ymm9, ymm1
-	vpaddd ymm15, ymm1, [r15 + 416]
-	vpshufb ymm9, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm2, ymm14
-	vpxor ymm12, ymm13, ymm0
-	vpshufb ymm2, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm0, [r15 + 352]
-	vpaddd ymm8, ymm4, ymm9
-	vpxor ymm0, ymm11, ymm1
-	vpshufb ymm4, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm7, ymm2
-	vpaddd ymm12, ymm1, [r15 + 256]
-	vpxor ymm7, ymm3, ymm8
-	vpshufb ymm1, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm4, [rsp + 1408]
-	vpxor ymm0, ymm6, ymm11
-	vpsrld ymm6, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vmovdqa [rsp + 1408], ymm11
-	vpaddd ymm11, ymm1, [rsp + 1600]
-	vpxor ymm5, ymm5, ymm3
-	vmovdqa [rsp + 1600], ymm3
-	vpsrld ymm3, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm6, ymm6, ymm7
-	vpxor ymm7, ymm14, ymm11
-	vpsrld ymm14, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpor ymm3, ymm3, ymm0
-	vpaddd ymm0, ymm10, ymm6
-	vpsrld ymm10, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm14, ymm14, ymm5
-	vpaddd ymm5, ymm15, ymm3
-	vpxor ymm15, ymm9, ymm0
-	vpaddd ymm9, ymm0, [r15 + 0]
-	vpor ymm0, ymm10, ymm7
-	vpaddd ymm10, ymm13, ymm14
-	vpxor ymm7, ymm2, ymm5
-	vpaddd ymm13, ymm5, [r15 + 224]
-	vpshufb ymm2, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm12, ymm0
-	vpxor ymm15, ymm4, ymm10
-	vpshufb ymm12, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm10, [r15 + 160]
-	vpaddd ymm7, ymm8, ymm2
-	vpxor ymm10, ymm1, ymm5
-	vpshufb ymm8, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm12, [rsp + 1408]
-	vpaddd ymm15, ymm5, [r15 + 192]
-	vpxor ymm5, ymm6, ymm7
-	vpshufb ymm6, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm8, [rsp + 1600]
-	vpxor ymm3, ymm3, ymm1
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm11, ymm11, ymm6
-	vpxor ymm14, ymm14, ymm10
-	vmovdqa [rsp + 1408], ymm7
-	vpsrld ymm7, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm1, ymm1, ymm5
-	vpxor ymm5, ymm0, ymm11
-	vpsrld ymm0, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpor ymm7, ymm7, ymm3
-	vpaddd ymm3, ymm4, ymm1
-	vpsrld ymm4, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm0, ymm0, ymm14
-	vpaddd ymm14, ymm15, ymm7
-	vpxor ymm15, ymm12, ymm3
-	vpaddd ymm12, ymm3, [r15 + 96]
-	vpor ymm3, ymm4, ymm5
-	vpaddd ymm4, ymm13, ymm0
-	vpxor ymm5, ymm2, ymm14
-	vpaddd ymm13, ymm14, [r15 + 128]
-	vpshufb ymm2, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm9, ymm3
-	vpxor ymm15, ymm6, ymm4
-	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, [r15 + 64]
-	vpaddd ymm5, ymm11, ymm2
-	vpxor ymm4, ymm8, ymm14
-	vpshufb ymm11, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm10, ymm9
-	vpaddd ymm15, ymm14, [r15 + 32]
-	vpxor ymm10, ymm1, ymm5
-	vpshufb ymm14, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm11, [rsp + 1408]
-	vpxor ymm4, ymm7, ymm8
-	vpsrld ymm7, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vmovdqa [rsp + 1408], ymm8
-	vpaddd ymm8, ymm14, [rsp + 1600]
-	vpxor ymm0, ymm0, ymm1
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm7, ymm7, ymm10
-	vpxor ymm10, ymm3, ymm8
-	vpsrld ymm3, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm1, ymm1, ymm4
-	vpaddd ymm4, ymm12, ymm7
-	vpsrld ymm12, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm3, ymm3, ymm0
-	vpaddd ymm0, ymm13, ymm1
-	vpxor ymm13, ymm2, ymm4
-	vpaddd ymm2, ymm4, [r15 + 352]
-	vpor ymm4, ymm12, ymm10
-	vpaddd ymm12, ymm6, ymm3
-	vpxor ymm10, ymm9, ymm0
-	vpaddd ymm6, ymm0, [r15 + 480]
-	vpshufb ymm9, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm15, ymm4
-	vpxor ymm13, ymm11, ymm12
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm12, [r15 + 288]
-	vpaddd ymm10, ymm5, ymm9
-	vpxor ymm12, ymm14, ymm0
-	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm15, [rsp + 1408]
-	vpaddd ymm13, ymm0, [r15 + 256]
-	vpxor ymm0, ymm7, ymm10
-	vpshufb ymm7, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm5, [rsp + 1600]
-	vpxor ymm1, ymm1, ymm14
-	vmovdqa [rsp + 1600], ymm10
-	vpsrld ymm10, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm8, ymm8, ymm7
-	vpxor ymm3, ymm3, ymm12
-	vmovdqa [rsp + 1408], ymm14
-	vpsrld ymm14, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpor ymm10, ymm10, ymm0
-	vpxor ymm0, ymm4, ymm8
-	vpsrld ymm4, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm14, ymm14, ymm1
-	vpaddd ymm1, ymm13, ymm10
-	vpsrld ymm13, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm4, ymm4, ymm3
-	vpaddd ymm3, ymm11, ymm14
-	vpxor ymm11, ymm15, ymm1
-	vpaddd ymm15, ymm1, [r15 + 384]
-	vpor ymm1, ymm13, ymm0
-	vpaddd ymm13, ymm2, ymm4
-	vpxor ymm0, ymm9, ymm3
-	vpaddd ymm2, ymm3, [r15 + 448]
-	vpshufb ymm9, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm6, ymm1
-	vpxor ymm11, ymm7, ymm13
-	vpshufb ymm6, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm13, [r15 + 160]
-	vpaddd ymm0, ymm12, ymm9
-	vpxor ymm13, ymm5, ymm3
-	vpshufb ymm12, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm8, ymm6
-	vpaddd ymm11, ymm3, [r15 + 32]
-	vpxor ymm8, ymm10, ymm0
-	vpshufb ymm3, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm12, [rsp + 1408]
-	vpxor ymm13, ymm14, ymm5
-	vpsrld ymm14, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 1408], ymm5
-	vpaddd ymm5, ymm3, [rsp + 1600]
-	vpxor ymm4, ymm4, ymm10
-	vmovdqa [rsp + 1600], ymm10
-	vpsrld ymm10, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpor ymm14, ymm14, ymm8
-	vpxor ymm8, ymm1, ymm5
-	vpsrld ymm1, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm10, ymm10, ymm13
-	vpaddd ymm13, ymm15, ymm14
-	vpsrld ymm15, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpor ymm1, ymm1, ymm4
-	vpaddd ymm4, ymm2, ymm10
-	vpxor ymm2, ymm9, ymm13
-	vpaddd ymm9, ymm13, [r15 + 64]
-	vpor ymm13, ymm15, ymm8
-	vpaddd ymm15, ymm7, ymm1
-	vpxor ymm8, ymm6, ymm4
-	vpaddd ymm7, ymm4, [r15 + 416]
-	vpshufb ymm6, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm11, ymm13
-	vpxor ymm2, ymm12, ymm15
-	vpshufb ymm11, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm15, [r15 + 0]
-	vpaddd ymm8, ymm0, ymm6
-	vpxor ymm15, ymm3, ymm4
-	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm11, [rsp + 1408]
-	vpaddd ymm2, ymm4, [r15 + 128]
-	vpxor ymm4, ymm14, ymm8
-	vpshufb ymm14, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm0, [rsp + 1600]
-	vpxor ymm10, ymm10, ymm3
-	vmovdqa [rsp + 1600], ymm3
-	vpsrld ymm3, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm5, ymm5, ymm14
-	vpxor ymm1, ymm1, ymm15
-	vmovdqa [rsp + 1408], ymm8
-	vpsrld ymm8, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm3, ymm3, ymm4
-	vpxor ymm4, ymm13, ymm5
-	vpsrld ymm13, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpor ymm8, ymm8, ymm10
-	vpaddd ymm10, ymm12, ymm3
-	vpsrld ymm12, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpor ymm13, ymm13, ymm1
-	vpaddd ymm1, ymm2, ymm8
-	vpxor ymm2, ymm11, ymm10
-	vpaddd ymm11, ymm10, [r15 + 320]
-	vpor ymm10, ymm12, ymm4
-	vpaddd ymm12, ymm7, ymm13
-	vpxor ymm4, ymm6, ymm1
-	vpaddd ymm7, ymm1, [r15 + 224]
-	vpshufb ymm6, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm9, ymm10
-	vpxor ymm2, ymm14, ymm12
-	vpshufb ymm9, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm12, [r15 + 96]
-	vpaddd ymm4, ymm5, ymm6
-	vpxor ymm12, ymm0, ymm1
-	vpshufb ymm5, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm15, ymm9
-	vpaddd ymm2, ymm1, [r15 + 192]
-	vpxor ymm15, ymm3, ymm4
-	vpshufb ymm1, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm5, [rsp + 1408]
-	vpxor ymm12, ymm8, ymm0
-	vpsrld ymm8, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vmovdqa [rsp + 1408], ymm0
-	vpaddd ymm0, ymm1, [rsp + 1600]
-	vpxor ymm13, ymm13, ymm3
-	vmovdqa [rsp + 1600], ymm3
-	vpsrld ymm3, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm8, ymm8, ymm15
-	vpxor ymm15, ymm10, ymm0
-	vpsrld ymm10, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpor ymm3, ymm3, ymm12
-	vpaddd ymm12, ymm11, ymm8
-	vpsrld ymm11, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm10, ymm10, ymm13
-	vpaddd ymm13, ymm7, ymm3
-	vpxor ymm7, ymm6, ymm12
-	vpaddd ymm6, ymm12, [r15 + 160]
-	vpor ymm12, ymm11, ymm15
-	vpaddd ymm11, ymm14, ymm10
-	vpxor ymm15, ymm9, ymm13
-	vpaddd ymm14, ymm13, [r15 + 256]
-	vpshufb ymm9, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm2, ymm12
-	vpxor ymm7, ymm5, ymm11
-	vpshufb ymm2, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm11, [r15 + 352]
-	vpaddd ymm15, ymm4, ymm9
-	vpxor ymm11, ymm1, ymm13
-	vpshufb ymm4, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm2, [rsp + 1408]
-	vpaddd ymm7, ymm13, [r15 + 32]
-	vpxor ymm13, ymm8, ymm15
-	vpshufb ymm8, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm4, [rsp + 1600]
-	vpxor ymm3, ymm3, ymm1
-	vmovdqa [rsp + 1600], ymm15
-	vpsrld ymm15, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm0, ymm0, ymm8
-	vpxor ymm10, ymm10, ymm11
-	vmovdqa [rsp + 1408], ymm1
-	vpsrld ymm1, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm15, ymm15, ymm13
-	vpxor ymm13, ymm12, ymm0
-	vpsrld ymm12, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm1, ymm1, ymm3
-	vpaddd ymm3, ymm7, ymm15
-	vpsrld ymm7, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm12, ymm12, ymm10
-	vpaddd ymm10, ymm5, ymm1
-	vpxor ymm5, ymm2, ymm3
-	vpaddd ymm2, ymm3, [r15 + 288]
-	vpor ymm3, ymm7, ymm13
-	vpaddd ymm7, ymm6, ymm12
-	vpxor ymm13, ymm9, ymm10
-	vpaddd ymm6, ymm10, [r15 + 480]
-	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm14, ymm3
-	vpxor ymm5, ymm8, ymm7
-	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm7, [r15 + 0]
-	vpaddd ymm13, ymm11, ymm9
-	vpxor ymm7, ymm4, ymm10
-	vpshufb ymm11, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm0, ymm14
-	vpaddd ymm5, ymm10, [r15 + 192]
-	vpxor ymm0, ymm15, ymm13
-	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm11, [rsp + 1408]
-	vpxor ymm7, ymm1, ymm4
-	vpsrld ymm1, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vmovdqa [rsp + 1408], ymm4
-	vpaddd ymm4, ymm10, [rsp + 1600]
-	vpxor ymm12, ymm12, ymm15
-	vmovdqa [rsp + 1600], ymm15
-	vpsrld ymm15, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm1, ymm1, ymm0
-	vpxor ymm0, ymm3, ymm4
-	vpsrld ymm3, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm15, ymm15, ymm7
-	vpaddd ymm7, ymm2, ymm1
-	vpsrld ymm2, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm3, ymm3, ymm12
-	vpaddd ymm12, ymm6, ymm15
-	vpxor ymm6, ymm9, ymm7
-	vpaddd ymm9, ymm7, [r15 + 96]
-	vpor ymm7, ymm2, ymm0
-	vpaddd ymm2, ymm8, ymm3
-	vpxor ymm0, ymm14, ymm12
-	vpaddd ymm8, ymm12, [r15 + 448]
-	vpshufb ymm14, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm5, ymm7
-	vpxor ymm6, ymm11, ymm2
-	vpshufb ymm5, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm2, [r15 + 64]
-	vpaddd ymm0, ymm13, ymm14
-	vpxor ymm2, ymm10, ymm12
-	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm5, [rsp + 1408]
-	vpaddd ymm6, ymm12, [r15 + 224]
-	vpxor ymm12, ymm1, ymm0
-	vpshufb ymm1, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm13, [rsp + 1600]
-	vpxor ymm15, ymm15, ymm10
-	vmovdqa [rsp + 1600], ymm10
-	vpsrld ymm10, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm4, ymm4, ymm1
-	vpxor ymm3, ymm3, ymm2
-	vmovdqa [rsp + 1408], ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpor ymm10, ymm10, ymm12
-	vpxor ymm12, ymm7, ymm4
-	vpsrld ymm7, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm0, ymm0, ymm15
-	vpaddd ymm15, ymm11, ymm10
-	vpsrld ymm11, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpor ymm7, ymm7, ymm3
-	vpaddd ymm3, ymm6, ymm0
-	vpxor ymm6, ymm5, ymm15
-	vpaddd ymm5, ymm15, [r15 + 384]
-	vpor ymm15, ymm11, ymm12
-	vpaddd ymm11, ymm8, ymm7
-	vpxor ymm12, ymm14, ymm3
-	vpaddd ymm8, ymm3, [r15 + 416]
-	vpshufb ymm14, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm9, ymm15
-	vpxor ymm6, ymm1, ymm11
-	vpshufb ymm9, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm11, [r15 + 320]
-	vpaddd ymm12, ymm4, ymm14
-	vpxor ymm11, ymm13, ymm3
-	vpshufb ymm4, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm2, ymm9
-	vpaddd ymm6, ymm3, [r15 + 128]
-	vpxor ymm2, ymm10, ymm12
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm4, [rsp + 1408]
-	vpxor ymm11, ymm0, ymm13
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vmovdqa [rsp + 1408], ymm13
-	vpaddd ymm13, ymm3, [rsp + 1600]
-	vpxor ymm7, ymm7, ymm10
-	vmovdqa [rsp + 1600], ymm10
-	vpsrld ymm10, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpor ymm0, ymm0, ymm2
-	vpxor ymm2, ymm15, ymm13
-	vpsrld ymm15, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm10, ymm10, ymm11
-	vpaddd ymm11, ymm5, ymm0
-	vpsrld ymm5, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm15, ymm15, ymm7
-	vpaddd ymm7, ymm8, ymm10
-	vpxor ymm8, ymm14, ymm11
-	vpor ymm14, ymm5, ymm2
-	vpaddd ymm5, ymm1, ymm15
-	vpxor ymm2, ymm9, ymm7
-	vpshufb ymm1, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm6, ymm14
-	vpxor ymm8, ymm4, ymm5
-	vpshufb ymm6, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm12, ymm1
-	vpxor ymm2, ymm3, ymm9
-	vpshufb ymm12, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm6, [rsp + 1408]
-	vpxor ymm8, ymm0, ymm4
-	vpxor ymm0, ymm7, ymm4
-	vpshufb ymm7, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm12, [rsp + 1600]
-	vpxor ymm2, ymm10, ymm3
-	vpxor ymm10, ymm11, ymm3
-	vpsrld ymm11, ymm8, 7
-	vpslld ymm3, ymm8, 25
-	vpaddd ymm8, ymm13, ymm7
-	vpxor ymm13, ymm15, ymm4
-	vpsrld ymm15, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm11, ymm11, ymm3
-	vpxor ymm3, ymm9, ymm4
-	vpxor ymm9, ymm14, ymm8
-	vpsrld ymm4, ymm13, 7
-	vpslld ymm14, ymm13, 25
-	vpor ymm13, ymm15, ymm2
-	vpxor ymm15, ymm5, ymm8
-	vpxor ymm6, ymm11, ymm6
-	vpsrld ymm2, ymm9, 7
-	vpslld ymm5, ymm9, 25
-	vpor ymm8, ymm4, ymm14
-	vpxor ymm4, ymm13, ymm1
-	vpor ymm11, ymm2, ymm5
-	vpxor ymm5, ymm8, ymm7
-	vpxor ymm7, ymm11, ymm12
-	vmovdqa ymm1, ymm10
-	vmovdqa ymm2, ymm3
-	vmovdqa ymm3, ymm0
-	vmovdqa ymm0, ymm15
-	jmp .Lnext_groups8
-.Lsecond_groups8:
-	xchg r14, r15
-/* Segment second: 1045 instructions */
-	vpaddd ymm8, ymm2, [r15 + 128]
-	vpaddd ymm9, ymm3, [r15 + 192]
-	vpaddd ymm10, ymm0, [r15 + 0]
-	vpaddd ymm11, ymm1, [r15 + 64]
-	vpaddd ymm12, ymm8, ymm6
-	vpaddd ymm13, ymm10, ymm4
-	vpaddd ymm14, ymm9, ymm7
-	vpaddd ymm15, ymm11, ymm5
-	vpxor ymm2, ymm12, [rip + .Lword_00000040]
-	vpshufb ymm3, ymm13, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm15, [r15 + 96]
-	vpshufb ymm8, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm10, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm3, [rip + .Lword_6a09e667]
-	vpaddd ymm11, ymm0, [rip + .Lword_bb67ae85]
-	vpxor ymm15, ymm5, ymm11
-	vpxor ymm2, ymm4, ymm9
-	vpaddd ymm5, ymm13, [r15 + 32]
-	vpaddd ymm4, ymm12, [r15 + 160]
-	vpaddd ymm13, ymm14, [r15 + 224]
-	vpaddd ymm12, ymm8, [rip + .Lword_a54ff53a]
-	vpxor ymm14, ymm7, ymm12
-	vpaddd ymm7, ymm10, [rip + .Lword_3c6ef372]
-	vpxor ymm6, ymm6, ymm7
-	vmovdqa [rsp + 1408], ymm11
-	vpsrld ymm11, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm11, ymm11, ymm2
-	vpslld ymm2, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vpor ymm6, ymm6, ymm2
-	vpslld ymm2, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpaddd ymm5, ymm5, ymm11
-	vpor ymm14, ymm14, ymm2
-	vpslld ymm2, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpaddd ymm4, ymm4, ymm6
-	vpor ymm15, ymm15, ymm2
-	vpaddd ymm2, ymm13, ymm14
-	vpxor ymm13, ymm10, ymm4
-	vpxor ymm10, ymm3, ymm5
-	vpaddd ymm3, ymm1, ymm15
-	vpxor ymm1, ymm8, ymm2
-	vpshufb ymm8, ymm13, [rip + .Lrotate_8]
-	vpshufb ymm13, ymm10, [rip + .Lrotate_8]
-	vpxor ymm10, ymm0, ymm3
-	vpshufb ymm0, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm9, ymm13
-	vpaddd ymm9, ymm7, ymm8
-	vpshufb ymm7, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm12, ymm0
-	vpxor ymm12, ymm11, ymm1
-	vpxor ymm11, ymm6, ymm9
-	vpaddd ymm6, ymm7, [rsp + 1408]
-	vpxor ymm14, ymm14, ymm10
-	vmovdqa [rsp + 1408], ymm9
-	vpslld ymm9, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpxor ymm15, ymm15, ymm6
-	vpaddd ymm3, ymm3, [r15 + 320]
-	vpor ymm11, ymm11, ymm9
-	vpslld ymm9, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm2, ymm2, [r15 + 448]
-	vpaddd ymm4, ymm4, [r15 + 384]
-	vpaddd ymm5, ymm5, [r15 + 256]
-	vpor ymm14, ymm14, ymm9
-	vpslld ymm9, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm3, ymm3, ymm11
-	vpor ymm15, ymm15, ymm9
-	vpsrld ymm9, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm4, ymm4, ymm14
-	vpor ymm9, ymm9, ymm12
-	vpaddd ymm12, ymm5, ymm15
-	vpxor ymm5, ymm13, ymm3
-	vpxor ymm13, ymm7, ymm4
-	vpaddd ymm7, ymm2, ymm9
-	vpxor ymm2, ymm0, ymm12
-	vpshufb ymm0, ymm13, [rip + .Lrotate_16]
-	vpshufb ymm13, ymm5, [rip + .Lrotate_16]
-	vpxor ymm5, ymm8, ymm7
-	vpshufb ymm8, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm1, ymm0
-	vpaddd ymm1, ymm10, ymm13
-	vpshufb ymm10, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm8, [rsp + 1408]
-	vpxor ymm11, ymm11, ymm1
-	vpxor ymm14, ymm14, ymm2
-	vpaddd ymm6, ymm6, ymm10
-	vpxor ymm15, ymm15, ymm5
-	vmovdqa [rsp + 1408], ymm5
-	vpslld ymm5, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpxor ymm9, ymm9, ymm6
-	vpaddd ymm4, ymm4, [r15 + 416]
-	vpaddd ymm12, ymm12, [r15 + 288]
-	vpor ymm14, ymm14, ymm5
-	vpslld ymm5, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpaddd ymm7, ymm7, [r15 + 480]
-	vpaddd ymm3, ymm3, [r15 + 352]
-	vpor ymm9, ymm9, ymm5
-	vpslld ymm5, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpaddd ymm4, ymm4, ymm14
-	vpor ymm11, ymm11, ymm5
-	vpslld ymm5, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpaddd ymm7, ymm7, ymm9
-	vpor ymm15, ymm15, ymm5
-	vpaddd ymm5, ymm3, ymm11
-	vpxor ymm3, ymm0, ymm4
-	vpxor ymm0, ymm10, ymm7
-	vpaddd ymm10, ymm12, ymm15
-	vpxor ymm12, ymm13, ymm5
-	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
-	vpshufb ymm0, ymm3, [rip + .Lrotate_8]
-	vpxor ymm3, ymm8, ymm10
-	vpshufb ymm8, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm2, ymm0
-	vpaddd ymm2, ymm6, ymm13
-	vpshufb ymm6, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm1, ymm8
-	vpxor ymm1, ymm14, ymm12
-	vpxor ymm14, ymm9, ymm2
-	vpaddd ymm9, ymm6, [rsp + 1408]
-	vpxor ymm11, ymm11, ymm3
-	vmovdqa [rsp + 1408], ymm3
-	vpsrld ymm3, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpxor ymm15, ymm15, ymm9
-	vpaddd ymm7, ymm7, [r15 + 128]
-	vpor ymm3, ymm3, ymm14
-	vpslld ymm14, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm4, ymm4, [r15 + 224]
-	vpaddd ymm10, ymm10, [r15 + 64]
-	vpaddd ymm5, ymm5, [r15 + 96]
-	vpor ymm11, ymm11, ymm14
-	vpslld ymm14, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm10, ymm10, ymm3
-	vpor ymm15, ymm15, ymm14
-	vpsrld ymm14, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm4, ymm4, ymm11
-	vpor ymm14, ymm14, ymm1
-	vpaddd ymm1, ymm5, ymm15
-	vpxor ymm5, ymm13, ymm4
-	vpxor ymm13, ymm8, ymm10
-	vpaddd ymm8, ymm7, ymm14
-	vpxor ymm7, ymm0, ymm1
-	vpshufb ymm0, ymm5, [rip + .Lrotate_16]
-	vpshufb ymm5, ymm13, [rip + .Lrotate_16]
-	vpxor ymm13, ymm6, ymm8
-	vpshufb ymm6, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm12, ymm5
-	vpaddd ymm12, ymm9, ymm0
-	vpshufb ymm9, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm2, ymm6
-	vpxor ymm2, ymm3, ymm7
-	vpxor ymm3, ymm11, ymm12
-	vpaddd ymm11, ymm9, [rsp + 1408]
-	vpxor ymm15, ymm15, ymm13
-	vmovdqa [rsp + 1408], ymm7
-	vpsrld ymm7, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpxor ymm14, ymm14, ymm11
-	vpaddd ymm4, ymm4, [r15 + 0]
-	vpor ymm7, ymm7, ymm3
-	vpslld ymm3, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpaddd ymm8, ymm8, [r15 + 416]
-	vpaddd ymm1, ymm1, [r15 + 320]
-	vpaddd ymm10, ymm10, [r15 + 192]
-	vpor ymm15, ymm15, ymm3
-	vpslld ymm3, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpaddd ymm4, ymm4, ymm7
-	vpor ymm14, ymm14, ymm3
-	vpslld ymm3, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpaddd ymm1, ymm1, ymm15
-	vpor ymm2, ymm2, ymm3
-	vpaddd ymm3, ymm8, ymm14
-	vpxor ymm8, ymm6, ymm1
-	vpxor ymm6, ymm0, ymm4
-	vpaddd ymm0, ymm10, ymm2
-	vpxor ymm10, ymm9, ymm3
-	vpshufb ymm9, ymm8, [rip + .Lrotate_8]
-	vpshufb ymm8, ymm6, [rip + .Lrotate_8]
-	vpxor ymm6, ymm5, ymm0
-	vpshufb ymm5, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm13, ymm9
-	vpaddd ymm13, ymm12, ymm8
-	vpshufb ymm12, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm11, ymm5
-	vpxor ymm11, ymm7, ymm13
-	vpxor ymm7, ymm15, ymm10
-	vpaddd ymm15, ymm12, [rsp + 1408]
-	vpxor ymm14, ymm14, ymm6
-	vmovdqa [rsp + 1408], ymm13
-	vpslld ymm13, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpxor ymm2, ymm2, ymm15
-	vpaddd ymm4, ymm4, [r15 + 288]
-	vpaddd ymm3, ymm3, [r15 + 480]
-	vpor ymm11, ymm11, ymm13
-	vpslld ymm13, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm1, ymm1, [r15 + 384]
-	vpaddd ymm0, ymm0, [r15 + 32]
-	vpor ymm14, ymm14, ymm13
-	vpslld ymm13, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm1, ymm1, ymm11
-	vpor ymm2, ymm2, ymm13
-	vpsrld ymm13, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpaddd ymm4, ymm4, ymm14
-	vpor ymm13, ymm13, ymm7
-	vpaddd ymm7, ymm3, ymm2
-	vpxor ymm3, ymm12, ymm1
-	vpxor ymm12, ymm9, ymm4
-	vpaddd ymm9, ymm0, ymm13
-	vpxor ymm0, ymm8, ymm7
-	vpshufb ymm8, ymm12, [rip + .Lrotate_16]
-	vpshufb ymm12, ymm3, [rip + .Lrotate_16]
-	vpxor ymm3, ymm5, ymm9
-	vpshufb ymm5, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm6, ymm12
-	vpaddd ymm6, ymm15, ymm8
-	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm10, ymm5
-	vpxor ymm10, ymm14, ymm6
-	vpxor ymm14, ymm11, ymm0
-	vpaddd ymm11, ymm15, [rsp + 1408]
-	vpxor ymm2, ymm2, ymm3
-	vmovdqa [rsp + 1408], ymm0
-	vpslld ymm0, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpxor ymm13, ymm13, ymm11
-	vpaddd ymm9, ymm9, [r15 + 352]
-	vpaddd ymm4, ymm4, [r15 + 448]
-	vpaddd ymm1, ymm1, [r15 + 160]
-	vpaddd ymm7, ymm7, [r15 + 256]
-	vpor ymm10, ymm10, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpaddd ymm4, ymm4, ymm10
-	vpor ymm2, ymm2, ymm13
-	vpslld ymm13, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpaddd ymm7, ymm7, ymm0
-	vpor ymm14, ymm14, ymm13
-	vpaddd ymm13, ymm9, ymm2
-	vpxor ymm9, ymm5, ymm7
-	vpxor ymm5, ymm8, ymm4
-	vpaddd ymm8, ymm1, ymm14
-	vpxor ymm1, ymm15, ymm13
-	vpshufb ymm15, ymm9, [rip + .Lrotate_8]
-	vpshufb ymm9, ymm5, [rip + .Lrotate_8]
-	vpxor ymm5, ymm12, ymm8
-	vpshufb ymm12, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm6, ymm9
-	vpaddd ymm6, ymm3, ymm15
-	vpshufb ymm3, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm11, ymm12
-	vpxor ymm11, ymm10, ymm1
-	vpxor ymm10, ymm0, ymm6
-	vpaddd ymm0, ymm3, [rsp + 1408]
-	vpxor ymm2, ymm2, ymm5
-	vmovdqa [rsp + 1408], ymm6
-	vpslld ymm6, ymm10, 25
-	vpsrld ymm10, ymm10, 7
-	vpxor ymm14, ymm14, ymm0
-	vpaddd ymm7, ymm7, [r15 + 224]
-	vpaddd ymm4, ymm4, [r15 + 416]
-	vpaddd ymm8, ymm8, [r15 + 320]
-	vpaddd ymm13, ymm13, [r15 + 96]
-	vpor ymm10, ymm10, ymm6
-	vpsrld ymm6, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpor ymm6, ymm6, ymm14
-	vpslld ymm14, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm13, ymm13, ymm10
-	vpor ymm2, ymm2, ymm14
-	vpsrld ymm14, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpaddd ymm4, ymm4, ymm6
-	vpor ymm14, ymm14, ymm11
-	vpaddd ymm11, ymm8, ymm2
-	vpxor ymm8, ymm15, ymm4
-	vpxor ymm15, ymm3, ymm13
-	vpaddd ymm3, ymm7, ymm14
-	vpxor ymm7, ymm9, ymm11
-	vpshufb ymm9, ymm15, [rip + .Lrotate_16]
-	vpshufb ymm15, ymm8, [rip + .Lrotate_16]
-	vpxor ymm8, ymm12, ymm3
-	vpshufb ymm12, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm5, ymm15
-	vpaddd ymm5, ymm1, ymm9
-	vpshufb ymm1, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm12, [rsp + 1408]
-	vpxor ymm6, ymm6, ymm7
-	vpxor ymm10, ymm10, ymm5
-	vpaddd ymm0, ymm0, ymm1
-	vpxor ymm2, ymm2, ymm8
-	vmovdqa [rsp + 1408], ymm7
-	vpslld ymm7, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpxor ymm14, ymm14, ymm0
-	vpaddd ymm13, ymm13, [r15 + 128]
-	vpaddd ymm3, ymm3, [r15 + 448]
-	vpaddd ymm11, ymm11, [r15 + 384]
-	vpor ymm10, ymm10, ymm7
-	vpslld ymm7, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpaddd ymm4, ymm4, [r15 + 64]
-	vpor ymm2, ymm2, ymm7
-	vpsrld ymm7, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm13, ymm13, ymm10
-	vpor ymm7, ymm7, ymm14
-	vpsrld ymm14, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpaddd ymm11, ymm11, ymm2
-	vpor ymm14, ymm14, ymm6
-	vpaddd ymm6, ymm3, ymm7
-	vpxor ymm3, ymm12, ymm11
-	vpxor ymm12, ymm9, ymm13
-	vpaddd ymm9, ymm4, ymm14
-	vpxor ymm4, ymm1, ymm6
-	vpshufb ymm1, ymm3, [rip + .Lrotate_8]
-	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
-	vpxor ymm12, ymm15, ymm9
-	vpshufb ymm15, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm5, ymm3
-	vpaddd ymm5, ymm8, ymm1
-	vpshufb ymm8, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm0, ymm15
-	vpxor ymm0, ymm2, ymm5
-	vpxor ymm2, ymm10, ymm4
-	vpaddd ymm10, ymm8, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm12
-	vmovdqa [rsp + 1408], ymm12
-	vpslld ymm12, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpxor ymm14, ymm14, ymm10
-	vpaddd ymm6, ymm6, [r15 + 256]
-	vpaddd ymm11, ymm11, [r15 + 288]
-	vpaddd ymm9, ymm9, [r15 + 352]
-	vpaddd ymm13, ymm13, [r15 + 192]
-	vpor ymm2, ymm2, ymm12
-	vpsrld ymm12, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm12, ymm12, ymm0
-	vpsrld ymm0, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpaddd ymm6, ymm6, ymm2
-	vpor ymm0, ymm0, ymm7
-	vpsrld ymm7, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpaddd ymm13, ymm13, ymm12
-	vpor ymm7, ymm7, ymm14
-	vpaddd ymm14, ymm9, ymm0
-	vpxor ymm9, ymm15, ymm13
-	vpxor ymm15, ymm8, ymm6
-	vpaddd ymm8, ymm11, ymm7
-	vpxor ymm11, ymm1, ymm14
-	vpshufb ymm1, ymm15, [rip + .Lrotate_16]
-	vpshufb ymm15, ymm9, [rip + .Lrotate_16]
-	vpxor ymm9, ymm3, ymm8
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm5, ymm1
-	vpaddd ymm5, ymm10, ymm15
-	vpshufb ymm10, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm4, ymm3
-	vpxor ymm4, ymm12, ymm5
-	vpxor ymm12, ymm2, ymm11
-	vpaddd ymm2, ymm10, [rsp + 1408]
-	vpxor ymm0, ymm0, ymm9
-	vmovdqa [rsp + 1408], ymm5
-	vpsrld ymm5, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm7, ymm7, ymm2
-	vpaddd ymm13, ymm13, [r15 + 160]
-	vpor ymm5, ymm5, ymm12
-	vpslld ymm12, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm8, ymm8, [r15 + 0]
-	vpaddd ymm14, ymm14, [r15 + 480]
-	vpaddd ymm6, ymm6, [r15 + 32]
-	vpor ymm0, ymm0, ymm12
-	vpslld ymm12, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpaddd ymm6, ymm6, ymm5
-	vpor ymm7, ymm7, ymm12
-	vpsrld ymm12, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm14, ymm14, ymm0
-	vpor ymm12, ymm12, ymm4
-	vpaddd ymm4, ymm8, ymm7
-	vpxor ymm8, ymm1, ymm6
-	vpxor ymm1, ymm3, ymm14
-	vpaddd ymm3, ymm13, ymm12
-	vpxor ymm13, ymm10, ymm4
-	vpshufb ymm10, ymm8, [rip + .Lrotate_8]
-	vpshufb ymm8, ymm1, [rip + .Lrotate_8]
-	vpxor ymm1, ymm15, ymm3
-	vpshufb ymm15, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm9, ymm8
-	vpaddd ymm9, ymm11, ymm10
-	vpshufb ymm11, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm2, ymm15
-	vpxor ymm2, ymm0, ymm13
-	vpxor ymm0, ymm5, ymm9
-	vpaddd ymm5, ymm11, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm1
-	vmovdqa [rsp + 1408], ymm13
-	vpslld ymm13, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpxor ymm12, ymm12, ymm5
-	vpaddd ymm4, ymm4, [r15 + 384]
-	vpaddd ymm3, ymm3, [r15 + 320]
-	vpaddd ymm14, ymm14, [r15 + 448]
-	vpaddd ymm6, ymm6, [r15 + 416]
-	vpor ymm2, ymm2, ymm13
-	vpslld ymm13, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpor ymm7, ymm7, ymm13
-	vpsrld ymm13, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm6, ymm6, ymm2
-	vpor ymm13, ymm13, ymm12
-	vpsrld ymm12, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm14, ymm14, ymm7
-	vpor ymm12, ymm12, ymm0
-	vpaddd ymm0, ymm4, ymm13
-	vpxor ymm4, ymm11, ymm6
-	vpxor ymm11, ymm10, ymm14
-	vpaddd ymm10, ymm3, ymm12
-	vpxor ymm3, ymm8, ymm0
-	vpshufb ymm8, ymm11, [rip + .Lrotate_16]
-	vpshufb ymm11, ymm4, [rip + .Lrotate_16]
-	vpxor ymm4, ymm15, ymm10
-	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm1, ymm11
-	vpaddd ymm1, ymm5, ymm8
-	vpshufb ymm5, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm9, ymm15
-	vpxor ymm9, ymm7, ymm1
-	vpxor ymm7, ymm2, ymm3
-	vpaddd ymm2, ymm5, [rsp + 1408]
-	vpxor ymm13, ymm13, ymm4
-	vmovdqa [rsp + 1408], ymm1
-	vpslld ymm1, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpxor ymm12, ymm12, ymm2
-	vpor ymm7, ymm7, ymm1
-	vpsrld ymm1, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpaddd ymm14, ymm14, [r15 + 96]
-	vpaddd ymm6, ymm6, [r15 + 480]
-	vpaddd ymm10, ymm10, [r15 + 224]
-	vpor ymm1, ymm1, ymm13
-	vpsrld ymm13, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpaddd ymm0, ymm0, [r15 + 288]
-	vpaddd ymm6, ymm6, ymm7
-	vpor ymm13, ymm13, ymm12
-	vpslld ymm12, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpaddd ymm0, ymm0, ymm1
-	vpor ymm9, ymm9, ymm12
-	vpaddd ymm12, ymm10, ymm13
-	vpxor ymm10, ymm11, ymm6
-	vpxor ymm11, ymm15, ymm0
-	vpaddd ymm15, ymm14, ymm9
-	vpxor ymm14, ymm5, ymm12
-	vpshufb ymm5, ymm10, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm11, [rip + .Lrotate_8]
-	vpxor ymm11, ymm8, ymm15
-	vpshufb ymm8, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm3, ymm5
-	vpaddd ymm3, ymm4, ymm10
-	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm2, ymm8
-	vpxor ymm2, ymm7, ymm14
-	vpxor ymm7, ymm1, ymm3
-	vpaddd ymm1, ymm4, [rsp + 1408]
-	vpxor ymm13, ymm13, ymm11
-	vmovdqa [rsp + 1408], ymm14
-	vpslld ymm14, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpxor ymm9, ymm9, ymm1
-	vpaddd ymm12, ymm12, [r15 + 128]
-	vpor ymm2, ymm2, ymm14
-	vpsrld ymm14, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm6, ymm6, [r15 + 32]
-	vpaddd ymm15, ymm15, [r15 + 160]
-	vpaddd ymm0, ymm0, [r15 + 352]
-	vpor ymm14, ymm14, ymm13
-	vpslld ymm13, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm15, ymm15, ymm2
-	vpor ymm7, ymm7, ymm13
-	vpslld ymm13, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpaddd ymm6, ymm6, ymm14
-	vpor ymm9, ymm9, ymm13
-	vpaddd ymm13, ymm12, ymm7
-	vpxor ymm12, ymm4, ymm6
-	vpxor ymm4, ymm10, ymm15
-	vpaddd ymm10, ymm0, ymm9
-	vpxor ymm0, ymm5, ymm13
-	vpshufb ymm5, ymm4, [rip + .Lrotate_16]
-	vpshufb ymm4, ymm12, [rip + .Lrotate_16]
-	vpxor ymm12, ymm8, ymm10
-	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm3, ymm4
-	vpaddd ymm3, ymm11, ymm5
-	vpshufb ymm11, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm1, ymm8
-	vpxor ymm1, ymm14, ymm0
-	vpxor ymm14, ymm2, ymm3
-	vpaddd ymm2, ymm11, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm12
-	vmovdqa [rsp + 1408], ymm0
-	vpslld ymm0, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpxor ymm9, ymm9, ymm2
-	vpaddd ymm6, ymm6, [r15 + 192]
-	vpor ymm14, ymm14, ymm0
-	vpsrld ymm0, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm10, ymm10, [r15 + 64]
-	vpaddd ymm13, ymm13, [r15 + 0]
-	vpaddd ymm15, ymm15, [r15 + 256]
-	vpor ymm0, ymm0, ymm7
-	vpsrld ymm7, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm15, ymm15, ymm14
-	vpor ymm7, ymm7, ymm9
-	vpslld ymm9, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpaddd ymm13, ymm13, ymm0
-	vpor ymm1, ymm1, ymm9
-	vpaddd ymm9, ymm10, ymm7
-	vpxor ymm10, ymm8, ymm13
-	vpxor ymm8, ymm5, ymm15
-	vpaddd ymm5, ymm6, ymm1
-	vpxor ymm6, ymm11, ymm9
-	vpshufb ymm11, ymm10, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm8, [rip + .Lrotate_8]
-	vpxor ymm8, ymm4, ymm5
-	vpshufb ymm4, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm12, ymm11
-	vpaddd ymm12, ymm3, ymm10
-	vpshufb ymm3, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm2, ymm4
-	vpxor ymm2, ymm0, ymm6
-	vpxor ymm0, ymm14, ymm12
-	vpaddd ymm14, ymm3, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm8
-	vmovdqa [rsp + 1408], ymm8
-	vpsrld ymm8, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm1, ymm1, ymm14
-	vpor ymm8, ymm8, ymm0
-	vpslld ymm0, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpor ymm2, ymm2, ymm0
-	vpslld ymm0, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpaddd ymm13, ymm13, [r15 + 384]
-	vpor ymm1, ymm1, ymm0
-	vpslld ymm0, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm9, ymm9, [r15 + 288]
-	vpor ymm7, ymm7, ymm0
-	vpaddd ymm0, ymm5, [r15 + 448]
-	vpaddd ymm5, ymm15, [r15 + 480]
-	vpaddd ymm15, ymm13, ymm1
-	vpaddd ymm13, ymm5, ymm7
-	vpaddd ymm5, ymm0, ymm8
-	vpaddd ymm0, ymm9, ymm2
-	vpxor ymm9, ymm4, ymm15
-	vpxor ymm4, ymm3, ymm13
-	vpxor ymm3, ymm11, ymm5
-	vpxor ymm11, ymm10, ymm0
-	vpshufb ymm10, ymm9, [rip + .Lrotate_16]
-	vpshufb ymm9, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm12, ymm10
-	vpaddd ymm12, ymm5, [r15 + 256]
-	vpshufb ymm5, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm6, ymm3
-	vpaddd ymm6, ymm9, [rsp + 1408]
-	vpxor ymm1, ymm1, ymm4
-	vpaddd ymm14, ymm14, ymm5
-	vpxor ymm8, ymm8, ymm6
-	vpxor ymm7, ymm7, ymm11
-	vmovdqa [rsp + 1408], ymm6
-	vpsrld ymm6, ymm1, 12
-	vpxor ymm2, ymm2, ymm14
-	vpslld ymm1, ymm1, 20
-	vpaddd ymm13, ymm13, [r15 + 320]
-	vpaddd ymm0, ymm0, [r15 + 352]
-	vpor ymm6, ymm6, ymm1
-	vpslld ymm1, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpaddd ymm15, ymm15, [r15 + 416]
-	vpor ymm7, ymm7, ymm1
-	vpsrld ymm1, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm15, ymm15, ymm6
-	vpor ymm1, ymm1, ymm2
-	vpsrld ymm2, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm13, ymm13, ymm7
-	vpor ymm2, ymm2, ymm8
-	vpaddd ymm8, ymm0, ymm1
-	vpxor ymm0, ymm10, ymm15
-	vpxor ymm10, ymm3, ymm13
-	vpaddd ymm3, ymm12, ymm2
-	vpxor ymm12, ymm5, ymm8
-	vpshufb ymm5, ymm0, [rip + .Lrotate_8]
-	vpshufb ymm0, ymm10, [rip + .Lrotate_8]
-	vpxor ymm10, ymm9, ymm3
-	vpshufb ymm9, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm11, ymm0
-	vpaddd ymm11, ymm4, ymm5
-	vpshufb ymm4, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm14, ymm9
-	vpxor ymm14, ymm6, ymm11
-	vpxor ymm6, ymm7, ymm12
-	vpaddd ymm7, ymm4, [rsp + 1408]
-	vpxor ymm1, ymm1, ymm10
-	vmovdqa [rsp + 1408], ymm11
-	vpsrld ymm11, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpxor ymm2, ymm2, ymm7
-	vpaddd ymm3, ymm3, [r15 + 192]
-	vpaddd ymm15, ymm15, [r15 + 224]
-	vpaddd ymm8, ymm8, [r15 + 160]
-	vpor ymm11, ymm11, ymm14
-	vpsrld ymm14, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm13, ymm13, [r15 + 0]
-	vpor ymm14, ymm14, ymm1
-	vpslld ymm1, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm3, ymm3, ymm11
-	vpor ymm2, ymm2, ymm1
-	vpslld ymm1, ymm6, 25
-	vpsrld ymm6, ymm6, 7
-	vpaddd ymm15, ymm15, ymm14
-	vpor ymm6, ymm6, ymm1
-	vpaddd ymm1, ymm13, ymm2
-	vpxor ymm13, ymm0, ymm3
-	vpxor ymm0, ymm4, ymm15
-	vpaddd ymm4, ymm8, ymm6
-	vpxor ymm8, ymm9, ymm1
-	vpshufb ymm9, ymm0, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm13, [rip + .Lrotate_16]
-	vpxor ymm13, ymm5, ymm4
-	vpshufb ymm5, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm12, ymm9
-	vpaddd ymm12, ymm10, ymm0
-	vpshufb ymm10, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm5, [rsp + 1408]
-	vpxor ymm11, ymm11, ymm12
-	vpxor ymm14, ymm14, ymm8
-	vpaddd ymm7, ymm7, ymm10
-	vpxor ymm2, ymm2, ymm13
-	vmovdqa [rsp + 1408], ymm13
-	vpslld ymm13, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpxor ymm6, ymm6, ymm7
-	vpor ymm11, ymm11, ymm13
-	vpslld ymm13, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpor ymm2, ymm2, ymm13
-	vpslld ymm13, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vpaddd ymm15, ymm15, [r15 + 64]
-	vpor ymm6, ymm6, ymm13
-	vpslld ymm13, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpaddd ymm4, ymm4, [r15 + 96]
-	vpor ymm14, ymm14, ymm13
-	vpaddd ymm13, ymm1, [r15 + 32]
-	vpaddd ymm1, ymm3, [r15 + 128]
-	vpaddd ymm3, ymm4, ymm6
-	vpaddd ymm4, ymm15, ymm14
-	vpaddd ymm15, ymm13, ymm2
-	vpaddd ymm13, ymm1, ymm11
-	vpxor ymm1, ymm10, ymm3
-	vpxor ymm10, ymm5, ymm15
-	vpxor ymm5, ymm9, ymm4
-	vpxor ymm9, ymm0, ymm13
-	vpshufb ymm0, ymm1, [rip + .Lrotate_8]
-	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
-	vpshufb ymm9, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm7, ymm0
-	vpaddd ymm7, ymm15, [r15 + 256]
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm8, ymm9
-	vpaddd ymm8, ymm12, ymm1
-	vpxor ymm12, ymm6, ymm5
-	vpaddd ymm6, ymm15, [rsp + 1408]
-	vpxor ymm11, ymm11, ymm8
-	vpxor ymm14, ymm14, ymm10
-	vmovdqa [rsp + 1408], ymm5
-	vpslld ymm5, ymm12, 25
-	vpxor ymm2, ymm2, ymm6
-	vpsrld ymm12, ymm12, 7
-	vpaddd ymm4, ymm4, [r15 + 288]
-	vpaddd ymm13, ymm13, [r15 + 480]
-	vpor ymm12, ymm12, ymm5
-	vpslld ymm5, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm3, ymm3, [r15 + 352]
-	vpor ymm14, ymm14, ymm5
-	vpsrld ymm5, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm7, ymm7, ymm12
-	vpor ymm5, ymm5, ymm2
-	vpslld ymm2, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm3, ymm3, ymm14
-	vpor ymm11, ymm11, ymm2
-	vpaddd ymm2, ymm13, ymm5
-	vpxor ymm13, ymm15, ymm3
-	vpxor ymm15, ymm1, ymm7
-	vpaddd ymm1, ymm4, ymm11
-	vpxor ymm4, ymm9, ymm2
-	vpshufb ymm9, ymm13, [rip + .Lrotate_16]
-	vpshufb ymm13, ymm15, [rip + .Lrotate_16]
-	vpxor ymm15, ymm0, ymm1
-	vpshufb ymm0, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm10, ymm13
-	vpaddd ymm10, ymm8, ymm9
-	vpshufb ymm8, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm0, [rsp + 1408]
-	vpxor ymm14, ymm14, ymm10
-	vpxor ymm12, ymm12, ymm4
-	vpaddd ymm6, ymm6, ymm8
-	vpxor ymm5, ymm5, ymm15
-	vmovdqa [rsp + 1408], ymm10
-	vpsrld ymm10, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm11, ymm11, ymm6
-	vpaddd ymm1, ymm1, [r15 + 448]
-	vpaddd ymm3, ymm3, [r15 + 160]
-	vpaddd ymm2, ymm2, [r15 + 32]
-	vpor ymm10, ymm10, ymm12
-	vpsrld ymm12, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpaddd ymm7, ymm7, [r15 + 384]
-	vpor ymm12, ymm12, ymm11
-	vpsrld ymm11, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm7, ymm7, ymm10
-	vpor ymm11, ymm11, ymm5
-	vpsrld ymm5, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm1, ymm1, ymm12
-	vpor ymm5, ymm5, ymm14
-	vpaddd ymm14, ymm2, ymm11
-	vpxor ymm2, ymm8, ymm1
-	vpxor ymm8, ymm13, ymm7
-	vpaddd ymm13, ymm3, ymm5
-	vpxor ymm3, ymm0, ymm14
-	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
-	vpshufb ymm2, ymm8, [rip + .Lrotate_8]
-	vpxor ymm8, ymm9, ymm13
-	vpshufb ymm9, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm6, ymm0
-	vpaddd ymm6, ymm4, ymm2
-	vpshufb ymm4, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm15, ymm9
-	vpxor ymm15, ymm10, ymm6
-	vpxor ymm10, ymm12, ymm3
-	vpaddd ymm12, ymm4, [rsp + 1408]
-	vpxor ymm11, ymm11, ymm8
-	vmovdqa [rsp + 1408], ymm3
-	vpslld ymm3, ymm10, 25
-	vpsrld ymm10, ymm10, 7
-	vpxor ymm5, ymm5, ymm12
-	vpaddd ymm1, ymm1, [r15 + 416]
-	vpor ymm10, ymm10, ymm3
-	vpslld ymm3, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm13, ymm13, [r15 + 0]
-	vpaddd ymm7, ymm7, [r15 + 64]
-	vpaddd ymm14, ymm14, [r15 + 128]
-	vpor ymm15, ymm15, ymm3
-	vpslld ymm3, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpaddd ymm14, ymm14, ymm10
-	vpor ymm5, ymm5, ymm3
-	vpsrld ymm3, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpaddd ymm13, ymm13, ymm15
-	vpor ymm3, ymm3, ymm11
-	vpaddd ymm11, ymm1, ymm5
-	vpxor ymm1, ymm0, ymm13
-	vpxor ymm0, ymm2, ymm14
-	vpaddd ymm2, ymm7, ymm3
-	vpxor ymm7, ymm9, ymm11
-	vpshufb ymm9, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm0, [rip + .Lrotate_16]
-	vpxor ymm0, ymm4, ymm2
-	vpshufb ymm4, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm8, ymm9
-	vpaddd ymm8, ymm12, ymm1
-	vpshufb ymm12, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm6, ymm4
-	vpxor ymm6, ymm15, ymm7
-	vpxor ymm15, ymm10, ymm8
-	vpaddd ymm10, ymm12, [rsp + 1408]
-	vpxor ymm5, ymm5, ymm0
-	vmovdqa [rsp + 1408], ymm8
-	vpsrld ymm8, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpxor ymm3, ymm3, ymm10
-	vpaddd ymm13, ymm13, [r15 + 320]
-	vpaddd ymm14, ymm14, [r15 + 224]
-	vpaddd ymm11, ymm11, [r15 + 96]
-	vpor ymm8, ymm8, ymm6
-	vpsrld ymm6, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpaddd ymm2, ymm2, [r15 + 192]
-	vpor ymm6, ymm6, ymm3
-	vpsrld ymm3, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm13, ymm13, ymm8
-	vpor ymm3, ymm3, ymm5
-	vpslld ymm5, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpaddd ymm2, ymm2, ymm6
-	vpor ymm15, ymm15, ymm5
-	vpaddd ymm5, ymm11, ymm3
-	vpxor ymm11, ymm12, ymm2
-	vpxor ymm12, ymm9, ymm13
-	vpaddd ymm9, ymm14, ymm15
-	vpxor ymm14, ymm4, ymm5
-	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
-	vpshufb ymm11, ymm12, [rip + .Lrotate_8]
-	vpxor ymm12, ymm1, ymm9
-	vpshufb ymm1, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm10, ymm4
-	vpaddd ymm10, ymm7, ymm11
-	vpshufb ymm7, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm0, ymm1
-	vpxor ymm0, ymm6, ymm14
-	vpxor ymm6, ymm8, ymm10
-	vpaddd ymm8, ymm7, [rsp + 1408]
-	vpxor ymm3, ymm3, ymm12
-	vmovdqa [rsp + 1408], ymm14
-	vpsrld ymm14, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm15, ymm15, ymm8
-	vpor ymm14, ymm14, ymm0
-	vpslld ymm0, ymm6, 25
-	vpsrld ymm6, ymm6, 7
-	vpaddd ymm5, ymm5, [r15 + 352]
-	vpaddd ymm9, ymm9, [r15 + 256]
-	vpaddd ymm13, ymm13, [r15 + 160]
-	vpor ymm6, ymm6, ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm2, ymm2, [r15 + 32]
-	vpaddd ymm9, ymm9, ymm14
-	vpor ymm0, ymm0, ymm15
-	vpsrld ymm15, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpaddd ymm2, ymm2, ymm6
-	vpor ymm15, ymm15, ymm3
-	vpaddd ymm3, ymm5, ymm0
-	vpxor ymm5, ymm1, ymm9
-	vpxor ymm1, ymm7, ymm2
-	vpaddd ymm7, ymm13, ymm15
-	vpxor ymm13, ymm11, ymm3
-	vpshufb ymm11, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm5, [rip + .Lrotate_16]
-	vpxor ymm5, ymm4, ymm7
-	vpshufb ymm4, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm10, ymm1
-	vpaddd ymm10, ymm12, ymm11
-	vpshufb ymm12, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm4, [rsp + 1408]
-	vpxor ymm6, ymm6, ymm10
-	vpxor ymm14, ymm14, ymm13
-	vpaddd ymm8, ymm8, ymm12
-	vpxor ymm0, ymm0, ymm5
-	vmovdqa [rsp + 1408], ymm13
-	vpsrld ymm13, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpxor ymm15, ymm15, ymm8
-	vpaddd ymm3, ymm3, [r15 + 480]
-	vpaddd ymm9, ymm9, [r15 + 192]
-	vpaddd ymm2, ymm2, [r15 + 288]
-	vpaddd ymm7, ymm7, [r15 + 0]
-	vpor ymm13, ymm13, ymm6
-	vpsrld ymm6, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm6, ymm6, ymm15
-	vpslld ymm15, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm2, ymm2, ymm13
-	vpor ymm0, ymm0, ymm15
-	vpsrld ymm15, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm7, ymm7, ymm6
-	vpor ymm15, ymm15, ymm14
-	vpaddd ymm14, ymm3, ymm0
-	vpxor ymm3, ymm12, ymm7
-	vpxor ymm12, ymm11, ymm2
-	vpaddd ymm11, ymm9, ymm15
-	vpxor ymm9, ymm4, ymm14
-	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
-	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
-	vpxor ymm12, ymm1, ymm11
-	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm8, ymm4
-	vpaddd ymm8, ymm10, ymm3
-	vpshufb ymm10, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm5, ymm1
-	vpxor ymm5, ymm6, ymm9
-	vpxor ymm6, ymm13, ymm8
-	vpaddd ymm13, ymm10, [rsp + 1408]
-	vpxor ymm0, ymm0, ymm12
-	vmovdqa [rsp + 1408], ymm8
-	vpsrld ymm8, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpxor ymm15, ymm15, ymm13
-	vpaddd ymm2, ymm2, [r15 + 96]
-	vpor ymm8, ymm8, ymm6
-	vpslld ymm6, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm7, ymm7, [r15 + 64]
-	vpaddd ymm14, ymm14, [r15 + 448]
-	vpaddd ymm11, ymm11, [r15 + 224]
-	vpor ymm0, ymm0, ymm6
-	vpsrld ymm6, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm7, ymm7, ymm8
-	vpor ymm6, ymm6, ymm15
-	vpsrld ymm15, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm11, ymm11, ymm0
-	vpor ymm15, ymm15, ymm5
-	vpaddd ymm5, ymm2, ymm6
-	vpxor ymm2, ymm3, ymm11
-	vpxor ymm3, ymm1, ymm7
-	vpaddd ymm1, ymm14, ymm15
-	vpxor ymm14, ymm4, ymm5
-	vpshufb ymm4, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm2, [rip + .Lrotate_16]
-	vpxor ymm2, ymm10, ymm1
-	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm13, ymm4
-	vpaddd ymm13, ymm9, ymm3
-	vpshufb ymm9, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm12, ymm10
-	vpxor ymm12, ymm0, ymm13
-	vpxor ymm0, ymm8, ymm14
-	vpaddd ymm8, ymm9, [rsp + 1408]
-	vpxor ymm6, ymm6, ymm2
-	vmovdqa [rsp + 1408], ymm13
-	vpslld ymm13, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpxor ymm15, ymm15, ymm8
-	vpor ymm12, ymm12, ymm13
-	vpslld ymm13, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vpaddd ymm7, ymm7, [r15 + 384]
-	vpor ymm6, ymm6, ymm13
-	vpslld ymm13, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpaddd ymm5, ymm5, [r15 + 128]
-	vpor ymm15, ymm15, ymm13
-	vpsrld ymm13, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm11, ymm11, [r15 + 416]
-	vpaddd ymm1, ymm1, [r15 + 320]
-	vpor ymm13, ymm13, ymm0
-	vpaddd ymm0, ymm5, ymm6
-	vpaddd ymm5, ymm11, ymm12
-	vpaddd ymm11, ymm1, ymm15
-	vpaddd ymm1, ymm7, ymm13
-	vpxor ymm7, ymm10, ymm0
-	vpxor ymm10, ymm9, ymm11
-	vpxor ymm9, ymm3, ymm5
-	vpxor ymm3, ymm4, ymm1
-	vpshufb ymm4, ymm7, [rip + .Lrotate_8]
-	vpshufb ymm7, ymm10, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm2, ymm4
-	vpshufb ymm2, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm8, ymm7
-	vpaddd ymm8, ymm14, ymm10
-	vpxor ymm14, ymm6, ymm3
-	vpaddd ymm6, ymm2, [rsp + 1408]
-	vpxor ymm15, ymm15, ymm9
-	vpxor ymm13, ymm13, ymm8
-	vmovdqa [rsp + 1408], ymm10
-	vpsrld ymm10, ymm14, 7
-	vpxor ymm12, ymm12, ymm6
-	vpslld ymm14, ymm14, 25
-	vpxor ymm0, ymm0, ymm9
-	vpsrld ymm9, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpor ymm10, ymm10, ymm14
-	vpslld ymm14, ymm13, 25
-	vpxor ymm5, ymm5, ymm8
-	vpslld ymm8, ymm12, 25
-	vpsrld ymm13, ymm13, 7
-	vpor ymm9, ymm9, ymm15
-	vpxor ymm7, ymm10, ymm7
-	vpsrld ymm15, ymm12, 7
-	vpor ymm10, ymm13, ymm14
-	vpxor ymm12, ymm9, ymm4
-	vpxor ymm1, ymm1, ymm6
-	vpor ymm13, ymm15, ymm8
-	vpxor ymm6, ymm10, ymm2
-	vpxor ymm14, ymm11, ymm3
-	vpxor ymm4, ymm13, [rsp + 1408]
-	vmovdqa ymm2, ymm0
-	vmovdqa ymm0, ymm14
-	vmovdqa ymm3, ymm5
-	vmovdqa ymm5, ymm12
-	jmp .Leven_groups8
-.Lonly_groups8:
-/* Segment only: 1136 instructions */
-	vmovdqu xmm0, [rax + 0]
-	vmovdqu xmm1, [rcx + 0]
-	vmovdqu xmm2, [rdx + 0]
-	vmovdqu xmm3, [rsi + 0]
-	vmovdqu xmm4, [rax + 16]
-	vmovdqu xmm5, [rcx + 16]
-	vmovdqu xmm6, [rdx + 16]
-	vmovdqu xmm7, [rsi + 16]
-	vmovdqu xmm8, [rax + 32]
-	vmovdqu xmm9, [rcx + 32]
-	vmovdqu xmm10, [rdx + 32]
-	vmovdqu xmm11, [rsi + 32]
-	vmovdqu xmm12, [rax + 48]
-	vmovdqu xmm13, [rcx + 48]
-	vmovdqu xmm14, [rdx + 48]
-	vmovdqu xmm15, [rsi + 48]
-	vinserti128 ymm0, ymm0, [r8 + 0], 1
-	vinserti128 ymm1, ymm1, [r9 + 0], 1
-	vinserti128 ymm2, ymm2, [r10 + 0], 1
-	vinserti128 ymm3, ymm3, [r11 + 0], 1
-	vinserti128 ymm4, ymm4, [r8 + 16], 1
-	vinserti128 ymm5, ymm5, [r9 + 16], 1
-	vinserti128 ymm6, ymm6, [r10 + 16], 1
-	vinserti128 ymm7, ymm7, [r11 + 16], 1
-	vmovdqa [rsp + 1408], ymm15
-	vpunpckldq ymm15, ymm0, ymm1
+	vpunpckldq ymm14, ymm0, ymm1
 	vpunpckhdq ymm0, ymm0, ymm1
 	vpunpckldq ymm1, ymm2, ymm3
 	vpunpckhdq ymm2, ymm2, ymm3
-	vinserti128 ymm3, ymm8, [r8 + 32], 1
-	vinserti128 ymm8, ymm9, [r9 + 32], 1
-	vpunpckldq ymm9, ymm4, ymm5
+	vpunpckldq ymm3, ymm4, ymm5
 	vpunpckhdq ymm4, ymm4, ymm5
-	vinserti128 ymm5, ymm10, [r10 + 32], 1
-	vinserti128 ymm10, ymm11, [r11 + 32], 1
-	vpunpckldq ymm11, ymm6, ymm7
-	vpunpckhdq ymm6, ymm6, ymm7
-	vinserti128 ymm7, ymm12, [r8 + 48], 1
-	vinserti128 ymm12, ymm13, [r9 + 48], 1
-	vpunpcklqdq ymm13, ymm15, ymm1
-	vmovdqa [rsp + 1440], ymm7
-	vpunpcklqdq ymm7, ymm0, ymm2
-	vinserti128 ymm14, ymm14, [r10 + 48], 1
-	vmovdqa [rsp + 1472], ymm14
-	vmovdqa ymm14, [rsp + 1408]
-	vinserti128 ymm14, ymm14, [r11 + 48], 1
-	vpunpckhqdq ymm15, ymm15, ymm1
-	vpunpckhqdq ymm1, ymm0, ymm2
-	vpunpcklqdq ymm0, ymm9, ymm11
-	vpunpcklqdq ymm2, ymm4, ymm6
-	vpblendw ymm13, ymm13, [rsp + 64], 85
-	vmovdqa [rsp + 1408], ymm7
-	vpaddd ymm7, ymm7, [rip + .Lword_566d1711]
-	vpunpckhqdq ymm9, ymm9, ymm11
-	vpunpckhqdq ymm11, ymm4, ymm6
-	vpunpckldq ymm4, ymm3, ymm8
-	vpunpckhdq ymm6, ymm3, ymm8
-	vpaddd ymm3, ymm0, [rip + .Lword_5bf2cd1d]
-	vpaddd ymm8, ymm2, [rip + .Lword_0130c253]
-	vmovdqa [rsp + 1504], ymm2
-	vpunpckldq ymm2, ymm5, ymm10
-	vpunpckhdq ymm5, ymm5, ymm10
-	vpaddd ymm10, ymm13, [rip + .Lword_bb1838e6]
-	vmovdqa [rsp + 1536], ymm13
-	vpshufb ymm13, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm7, ymm1
-	vmovdqa [rsp + 1568], ymm1
-	vmovdqa ymm1, [rsp + 1440]
-	vmovdqa [rsp + 1600], ymm0
-	vpunpckldq ymm0, ymm1, ymm12
-	vpunpckhdq ymm1, ymm1, ymm12
+	vpunpcklqdq ymm5, ymm14, ymm1
+	vpunpckhqdq ymm14, ymm14, ymm1
+	vpunpcklqdq ymm1, ymm0, ymm2
+	vpunpckhqdq ymm0, ymm0, ymm2
+	vmovdqa [r14 + 32], ymm14
+	vpunpckldq ymm2, ymm6, ymm7
+	vpunpckhdq ymm14, ymm6, ymm7
+	vpand ymm6, ymm5, [r13]
+	vmovdqa [r14 + 64], ymm1
+	vpunpckldq ymm7, ymm8, ymm9
+	vpunpckhdq ymm5, ymm8, ymm9
+	vmovdqa [r14 + 96], ymm0
+	vpunpcklqdq ymm1, ymm3, ymm2
+	vpunpckhqdq ymm8, ymm3, ymm2
+	vpor ymm9, ymm6, [r13 + 32]
+	vpunpcklqdq ymm0, ymm4, ymm14
+	vpunpckhqdq ymm3, ymm4, ymm14
+	vmovdqa [r14 + 0], ymm9
+	vpunpckldq ymm2, ymm10, ymm11
+	vpunpckhdq ymm6, ymm10, ymm11
+	vmovdqa [r14 + 128], ymm1
+	vpunpckldq ymm4, ymm12, ymm13
+	vpunpckhdq ymm14, ymm12, ymm13
+	vmovdqa [r14 + 160], ymm8
+	vpunpcklqdq ymm9, ymm7, ymm2
+	jmp .Lload_64_groups8
+.Lload_64_groups8:
+	vpunpckhqdq ymm10, ymm7, ymm2
+	vmovdqa [r14 + 192], ymm0
+	vpunpcklqdq ymm11, ymm5, ymm6
+	vpunpckhqdq ymm1, ymm5, ymm6
+	vmovdqa [r14 + 224], ymm3
 	vmovdqa ymm12, [rsp + 1472]
-	vmovdqa [rsp + 1440], ymm7
-	vpunpckldq ymm7, ymm12, ymm14
-	vmovdqa [rsp + 1632], ymm1
-	vpxor ymm1, ymm3, [rip + .Lword_00000040]
-	vmovdqa [rsp + 1664], ymm0
-	vpxor ymm0, ymm8, [rip + .Lword_00000001]
-	vpaddd ymm3, ymm3, ymm9
-	vpaddd ymm8, ymm8, ymm11
-	vmovdqa [rsp + 1696], ymm9
-	vpshufb ymm9, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm10, ymm15
-	vpunpckhdq ymm12, ymm12, ymm14
-	vpaddd ymm14, ymm13, [rip + .Lword_bb67ae85]
-	vmovdqa [rsp + 1472], ymm15
-	vpunpcklqdq ymm15, ymm4, ymm2
-	vmovdqa [rsp + 1728], ymm11
-	vpunpcklqdq ymm11, ymm6, ymm5
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1760], ymm8
-	vmovdqa ymm8, [rsp + 1664]
-	vmovdqa [rsp + 1792], ymm15
-	vpunpcklqdq ymm15, ymm8, ymm7
-	vmovdqa [rsp + 1824], ymm15
-	vmovdqa ymm15, [rsp + 1632]
-	vmovdqa [rsp + 1856], ymm3
-	vpunpcklqdq ymm3, ymm15, ymm12
-	vpunpckhqdq ymm4, ymm4, ymm2
-	vpaddd ymm2, ymm9, [rip + .Lword_6a09e667]
-	vmovdqa [rsp + 1888], ymm4
-	vpxor ymm4, ymm14, [rip + .Lword_9b05688c]
-	vpunpckhqdq ymm6, ymm6, ymm5
-	vpaddd ymm5, ymm1, [rip + .Lword_3c6ef372]
-	vmovdqa [rsp + 1920], ymm6
-	vpaddd ymm6, ymm0, [rip + .Lword_a54ff53a]
-	vpunpckhqdq ymm8, ymm8, ymm7
-	vpunpckhqdq ymm7, ymm15, ymm12
-	vpxor ymm15, ymm2, [rip + .Lword_510e527f]
-	vpsrld ymm12, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vmovdqa [rsp + 1632], ymm8
-	vpxor ymm8, ymm5, [rip + .Lword_1f83d9ab]
-	vmovdqa [rsp + 1664], ymm7
-	vpxor ymm7, ymm6, [rip + .Lword_5be0cd19]
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm4, ymm4, ymm15
-	vpsrld ymm15, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 1952], ymm6
-	vpaddd ymm6, ymm12, [rsp + 1440]
-	vpor ymm15, ymm15, ymm8
-	vpsrld ymm8, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm10, ymm10, ymm4
-	vpxor ymm13, ymm13, ymm6
-	vpaddd ymm6, ymm6, ymm11
-	vpor ymm8, ymm8, ymm7
-	vpaddd ymm7, ymm15, [rsp + 1856]
-	vpxor ymm9, ymm9, ymm10
-	vpaddd ymm10, ymm10, [rsp + 1792]
-	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1856], ymm11
-	vpaddd ymm11, ymm8, [rsp + 1760]
-	vpxor ymm1, ymm1, ymm7
-	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm7, [rsp + 1824]
-	vpaddd ymm14, ymm14, ymm13
-	vpxor ymm0, ymm0, ymm11
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm9
-	vpaddd ymm11, ymm11, ymm3
-	vpxor ymm12, ymm12, ymm14
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, ymm1
-	vpxor ymm4, ymm4, ymm2
-	vmovdqa [rsp + 1760], ymm3
-	vpsrld ymm3, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vmovdqa [rsp + 1440], ymm2
-	vpaddd ymm2, ymm0, [rsp + 1952]
-	vpxor ymm15, ymm15, ymm5
-	vpor ymm3, ymm3, ymm12
-	vpsrld ymm12, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpxor ymm8, ymm8, ymm2
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm10, ymm10, ymm3
-	vpor ymm4, ymm4, ymm15
-	vpsrld ymm15, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm11, ymm11, ymm12
-	vpxor ymm0, ymm0, ymm10
-	vpaddd ymm10, ymm10, [rsp + 1888]
-	vpor ymm15, ymm15, ymm8
-	vpaddd ymm8, ymm6, ymm4
-	vpxor ymm6, ymm1, ymm11
-	vpaddd ymm1, ymm11, [rsp + 1664]
-	vpshufb ymm11, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm7, ymm15
-	vpxor ymm7, ymm9, ymm8
-	vpshufb ymm9, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm8, [rsp + 1920]
-	vpaddd ymm8, ymm5, ymm11
-	vpxor ymm5, ymm13, ymm0
-	vpshufb ymm13, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm14, ymm9
-	vpaddd ymm14, ymm0, [rsp + 1632]
-	vpxor ymm0, ymm3, ymm8
-	vpshufb ymm3, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm2, ymm13
-	vpxor ymm2, ymm12, ymm7
-	vpsrld ymm12, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vmovdqa [rsp + 1952], ymm7
-	vpaddd ymm7, ymm3, [rsp + 1440]
-	vpxor ymm4, ymm4, ymm5
-	vpor ymm12, ymm12, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpxor ymm15, ymm15, ymm7
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm10, ymm10, ymm12
-	vpor ymm2, ymm2, ymm4
-	vpsrld ymm4, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpaddd ymm1, ymm1, ymm0
-	vpxor ymm11, ymm11, ymm10
-	vpaddd ymm10, ymm10, [rsp + 1408]
-	vpor ymm4, ymm4, ymm15
-	vpaddd ymm15, ymm6, ymm2
-	vpxor ymm6, ymm9, ymm1
-	vpaddd ymm9, ymm1, [rsp + 1600]
-	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm14, ymm4
-	vpxor ymm14, ymm13, ymm15
-	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm15, [rsp + 1568]
-	vpaddd ymm15, ymm8, ymm1
-	vpxor ymm8, ymm3, ymm11
-	vpshufb ymm3, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm13, [rsp + 1952]
-	vpaddd ymm11, ymm11, [rsp + 1728]
-	vpxor ymm12, ymm12, ymm15
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, ymm3
-	vpxor ymm0, ymm0, ymm14
-	vmovdqa [rsp + 1952], ymm15
-	vpsrld ymm15, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm7, ymm7, ymm8
-	vpxor ymm2, ymm2, ymm5
-	vpor ymm15, ymm15, ymm12
-	vpsrld ymm12, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm4, ymm4, ymm7
-	vpor ymm12, ymm12, ymm0
-	vpsrld ymm0, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm6, ymm6, ymm15
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm10, ymm10, ymm12
-	vpxor ymm8, ymm8, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1856]
-	vpor ymm2, ymm2, ymm4
-	vpaddd ymm4, ymm11, ymm0
-	vpxor ymm11, ymm3, ymm10
-	vpaddd ymm3, ymm10, [rsp + 1504]
-	vpshufb ymm10, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm9, ymm2
-	vpxor ymm9, ymm13, ymm4
-	vpshufb ymm13, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm4, [rsp + 1536]
-	vpaddd ymm4, ymm14, ymm10
-	vpxor ymm14, ymm1, ymm8
-	vpshufb ymm1, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm7, ymm13
-	vpaddd ymm7, ymm8, [rsp + 1632]
-	vpxor ymm8, ymm15, ymm4
-	vpshufb ymm15, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm1, [rsp + 1952]
-	vpxor ymm12, ymm12, ymm9
-	vmovdqa [rsp + 1952], ymm9
-	vpsrld ymm9, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm5, ymm5, ymm15
-	vpxor ymm0, ymm0, ymm14
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm2, ymm2, ymm5
-	vpor ymm8, ymm8, ymm12
-	vpsrld ymm12, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm6, ymm6, ymm9
-	vpor ymm12, ymm12, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm3, ymm3, ymm8
-	vpxor ymm10, ymm10, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1824]
-	vpor ymm0, ymm0, ymm2
-	vpaddd ymm2, ymm11, ymm12
-	vpxor ymm11, ymm13, ymm3
-	vpaddd ymm13, ymm3, [rsp + 1472]
-	vpshufb ymm3, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm7, ymm0
-	vpxor ymm7, ymm1, ymm2
-	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm2, [rsp + 1888]
-	vpaddd ymm2, ymm4, ymm3
-	vpxor ymm4, ymm15, ymm10
-	vpshufb ymm15, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm1, [rsp + 1952]
-	vpaddd ymm10, ymm10, [rsp + 1664]
-	vpxor ymm9, ymm9, ymm2
-	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, ymm15
-	vpxor ymm8, ymm8, ymm7
-	vmovdqa [rsp + 1952], ymm7
-	vpsrld ymm7, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm5, ymm5, ymm4
-	vpxor ymm12, ymm12, ymm14
-	vpor ymm7, ymm7, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpxor ymm0, ymm0, ymm5
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm13, ymm13, ymm7
-	vpor ymm8, ymm8, ymm12
-	vpsrld ymm12, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm10, ymm10, ymm9
-	vpxor ymm4, ymm4, ymm13
-	vpaddd ymm13, ymm13, [rsp + 1920]
-	vpor ymm12, ymm12, ymm0
-	vpaddd ymm0, ymm6, ymm8
-	vpxor ymm6, ymm15, ymm10
-	vpaddd ymm15, ymm10, [rsp + 1792]
-	vpshufb ymm10, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm11, ymm12
-	vpxor ymm11, ymm1, ymm0
-	vpshufb ymm1, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm0, [rsp + 1696]
-	vpaddd ymm0, ymm14, ymm10
-	vpxor ymm14, ymm3, ymm4
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm2, ymm1
-	vpaddd ymm2, ymm4, [rsp + 1760]
-	vpxor ymm4, ymm7, ymm0
-	vpshufb ymm7, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm5, ymm3
-	vpxor ymm5, ymm9, ymm11
-	vpsrld ymm9, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vmovdqa [rsp + 1440], ymm11
-	vpaddd ymm11, ymm7, [rsp + 1952]
-	vpxor ymm8, ymm8, ymm14
-	vpor ymm9, ymm9, ymm4
-	vpsrld ymm4, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpxor ymm12, ymm12, ymm11
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm13, ymm13, ymm9
-	vpor ymm5, ymm5, ymm8
-	vpsrld ymm8, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpaddd ymm15, ymm15, ymm4
-	vpxor ymm10, ymm10, ymm13
-	vpaddd ymm13, ymm13, [rsp + 1568]
-	vpor ymm8, ymm8, ymm12
-	vpaddd ymm12, ymm6, ymm5
-	vpxor ymm6, ymm1, ymm15
-	vpaddd ymm1, ymm15, [rsp + 1728]
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm2, ymm8
-	vpxor ymm2, ymm3, ymm12
-	vpshufb ymm3, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm12, [rsp + 1856]
-	vpaddd ymm12, ymm0, ymm15
-	vpxor ymm0, ymm7, ymm10
-	vpshufb ymm7, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm3, [rsp + 1440]
-	vpaddd ymm10, ymm10, [rsp + 1632]
-	vpxor ymm9, ymm9, ymm12
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, ymm7
-	vpxor ymm4, ymm4, ymm2
-	vmovdqa [rsp + 1440], ymm12
-	vpsrld ymm12, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm11, ymm11, ymm0
-	vpxor ymm5, ymm5, ymm14
-	vpor ymm12, ymm12, ymm9
-	vpsrld ymm9, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpxor ymm8, ymm8, ymm11
-	vpor ymm9, ymm9, ymm4
-	vpsrld ymm4, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm6, ymm6, ymm12
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm13, ymm13, ymm9
-	vpxor ymm0, ymm0, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1824]
-	vpor ymm5, ymm5, ymm8
-	vpaddd ymm8, ymm10, ymm4
-	vpxor ymm10, ymm7, ymm13
-	vpaddd ymm7, ymm13, [rsp + 1600]
-	vpshufb ymm13, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm1, ymm5
-	vpxor ymm1, ymm3, ymm8
-	vpshufb ymm3, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm8, [rsp + 1408]
-	vpaddd ymm8, ymm2, ymm13
-	vpxor ymm2, ymm15, ymm0
-	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm11, ymm3
-	vpaddd ymm11, ymm0, [rsp + 1760]
-	vpxor ymm0, ymm12, ymm8
-	vpshufb ymm12, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm15, [rsp + 1440]
-	vpxor ymm9, ymm9, ymm1
-	vmovdqa [rsp + 1440], ymm1
-	vpsrld ymm1, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm14, ymm14, ymm12
-	vpxor ymm4, ymm4, ymm2
-	vpor ymm1, ymm1, ymm0
-	vpsrld ymm0, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpxor ymm5, ymm5, ymm14
-	vpor ymm0, ymm0, ymm9
-	vpsrld ymm9, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm6, ymm6, ymm1
-	vpor ymm9, ymm9, ymm4
-	vpsrld ymm4, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm7, ymm7, ymm0
-	vpxor ymm13, ymm13, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1888]
-	vpor ymm4, ymm4, ymm5
-	vpaddd ymm5, ymm10, ymm9
-	vpxor ymm10, ymm3, ymm7
-	vpaddd ymm3, ymm7, [rsp + 1504]
-	vpshufb ymm7, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm11, ymm4
-	vpxor ymm11, ymm15, ymm5
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm5, [rsp + 1920]
-	vpaddd ymm5, ymm8, ymm7
-	vpxor ymm8, ymm12, ymm13
-	vpshufb ymm12, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm15, [rsp + 1440]
-	vpaddd ymm13, ymm13, [rsp + 1792]
-	vpxor ymm1, ymm1, ymm5
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm12
-	vpxor ymm0, ymm0, ymm11
-	vmovdqa [rsp + 1440], ymm11
-	vpsrld ymm11, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm14, ymm14, ymm8
-	vpxor ymm9, ymm9, ymm2
-	vpor ymm11, ymm11, ymm1
-	vpsrld ymm1, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm4, ymm4, ymm14
-	vpor ymm1, ymm1, ymm0
-	vpsrld ymm0, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm3, ymm3, ymm11
-	vpor ymm0, ymm0, ymm9
-	vpsrld ymm9, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm13, ymm13, ymm1
-	vpxor ymm8, ymm8, ymm3
-	vpaddd ymm3, ymm3, [rsp + 1696]
-	vpor ymm9, ymm9, ymm4
-	vpaddd ymm4, ymm6, ymm0
-	vpxor ymm6, ymm12, ymm13
-	vpaddd ymm12, ymm13, [rsp + 1472]
-	vpshufb ymm13, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm10, ymm9
-	vpxor ymm10, ymm15, ymm4
-	vpshufb ymm15, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, [rsp + 1536]
-	vpaddd ymm4, ymm2, ymm13
-	vpxor ymm2, ymm7, ymm8
-	vpshufb ymm7, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm5, ymm15
-	vpaddd ymm5, ymm8, [rsp + 1664]
-	vpxor ymm8, ymm11, ymm4
-	vpshufb ymm11, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, ymm7
-	vpxor ymm14, ymm1, ymm10
-	vpsrld ymm1, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 1952], ymm10
-	vpaddd ymm10, ymm11, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm2
-	vpor ymm1, ymm1, ymm8
-	vpsrld ymm8, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpxor ymm9, ymm9, ymm10
-	vpor ymm8, ymm8, ymm14
-	vpsrld ymm14, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm3, ymm3, ymm1
-	vpor ymm14, ymm14, ymm0
-	vpsrld ymm0, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm12, ymm12, ymm8
-	vpxor ymm13, ymm13, ymm3
-	vpaddd ymm3, ymm3, [rsp + 1856]
-	vpor ymm0, ymm0, ymm9
-	vpaddd ymm9, ymm6, ymm14
-	vpxor ymm6, ymm15, ymm12
-	vpaddd ymm15, ymm12, [rsp + 1632]
-	vpshufb ymm12, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm5, ymm0
-	vpxor ymm5, ymm7, ymm9
-	vpshufb ymm7, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm9, [rsp + 1824]
-	vpaddd ymm9, ymm4, ymm12
-	vpxor ymm4, ymm11, ymm13
-	vpshufb ymm11, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm7, [rsp + 1952]
-	vpaddd ymm13, ymm13, [rsp + 1760]
-	vpxor ymm1, ymm1, ymm9
-	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm11
-	vpxor ymm8, ymm8, ymm5
-	vmovdqa [rsp + 1952], ymm9
-	vpsrld ymm9, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm10, ymm10, ymm4
-	vpxor ymm14, ymm14, ymm2
-	vpor ymm9, ymm9, ymm1
-	vpsrld ymm1, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpxor ymm0, ymm0, ymm10
-	vpor ymm1, ymm1, ymm8
-	vpsrld ymm8, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpaddd ymm6, ymm6, ymm9
-	vpor ymm8, ymm8, ymm14
-	vpsrld ymm14, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm3, ymm3, ymm1
-	vpxor ymm4, ymm4, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1888]
-	vpor ymm14, ymm14, ymm0
-	vpaddd ymm0, ymm13, ymm8
-	vpxor ymm13, ymm11, ymm3
-	vpaddd ymm11, ymm3, [rsp + 1728]
-	vpshufb ymm3, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm15, ymm14
-	vpxor ymm15, ymm7, ymm0
-	vpshufb ymm7, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm0, [rsp + 1568]
-	vpaddd ymm0, ymm5, ymm3
-	vpxor ymm5, ymm12, ymm4
-	vpshufb ymm12, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm10, ymm7
-	vpaddd ymm10, ymm4, [rsp + 1664]
-	vpxor ymm4, ymm9, ymm0
-	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm12, [rsp + 1952]
-	vpxor ymm1, ymm1, ymm15
-	vmovdqa [rsp + 1952], ymm15
-	vpsrld ymm15, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm2, ymm2, ymm9
-	vpxor ymm8, ymm8, ymm5
-	vpor ymm15, ymm15, ymm4
-	vpsrld ymm4, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpxor ymm14, ymm14, ymm2
-	vpor ymm4, ymm4, ymm1
-	vpsrld ymm1, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm6, ymm6, ymm15
-	vpor ymm1, ymm1, ymm8
-	vpsrld ymm8, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm11, ymm11, ymm4
-	vpxor ymm3, ymm3, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1920]
-	vpor ymm8, ymm8, ymm14
-	vpaddd ymm14, ymm13, ymm1
-	vpxor ymm13, ymm7, ymm11
-	vpaddd ymm7, ymm11, [rsp + 1600]
-	vpshufb ymm11, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm10, ymm8
-	vpxor ymm10, ymm12, ymm14
-	vpshufb ymm12, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm14, [rsp + 1696]
-	vpaddd ymm14, ymm0, ymm11
-	vpxor ymm0, ymm9, ymm3
-	vpshufb ymm9, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm12, [rsp + 1952]
-	vpaddd ymm3, ymm3, [rsp + 1472]
-	vpxor ymm15, ymm15, ymm14
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, ymm9
+	vpunpckldq ymm13, ymm12, ymm15
+	vpunpckhdq ymm8, ymm12, ymm15
+	vmovdqa [r14 + 256], ymm9
+	vmovdqa [r14 + 288], ymm10
+	vpunpcklqdq ymm7, ymm4, ymm13
+	vpunpckhqdq ymm2, ymm4, ymm13
+	vmovdqa [r14 + 320], ymm11
+	vpunpcklqdq ymm0, ymm14, ymm8
+	vpunpckhqdq ymm5, ymm14, ymm8
+	vmovdqa [r14 + 352], ymm1
+	vmovdqa [r14 + 384], ymm7
+	vmovdqa [r14 + 416], ymm2
+	vmovdqa [r14 + 448], ymm0
+	vmovdqa [r14 + 480], ymm5
+/* rbx: where this set of groups begins, counted from the pointers */
+.Lset_groups8:
+	mov r13, rbx
+	add r13, [rsp + 24]
+	cmp qword ptr [rsp + 8], 15
+	cmovbe r13, rbx
+	mov [rsp + 32], r13
+	mov r12d, [rsp + 16]
+	lea r13, [rsp + 64]
+	vmovdqa ymm0, [rip + .Lword_6a09e667]
+	vmovdqa ymm1, [rip + .Lword_bb67ae85]
+	vmovdqa ymm2, [rip + .Lword_3c6ef372]
+	vmovdqa ymm3, [rip + .Lword_a54ff53a]
+	vmovdqa ymm4, [rip + .Lword_510e527f]
+	vmovdqa ymm5, [rip + .Lword_9b05688c]
+	vmovdqa ymm6, [rip + .Lword_1f83d9ab]
+	vmovdqa ymm7, [rip + .Lword_5be0cd19]
+	.p2align 6
+.Lblock_groups8:
+	xchg r14, r15
+	mov rdi, r13
+	add rbx, 64
+	lea r13, [rip + .Llater_block]
+	dec r12d
+	cmovz r13, [rsp + 48]
+	cmovz rbx, [rsp + 32]
+/* Segment full: 1196 instructions */
+	vpaddd ymm8, ymm3, [r15 + 192]
+	vpaddd ymm9, ymm2, [r15 + 128]
+	vpaddd ymm10, ymm1, [r15 + 64]
+	vpaddd ymm11, ymm0, [r15 + 0]
+	vmovdqu xmm12, [rsi + rbx + 0]
+	vmovdqu xmm13, [rdx + rbx + 0]
+	vmovdqu xmm14, [rcx + rbx + 0]
+	vmovdqu xmm15, [rax + rbx + 0]
+	vpaddd ymm3, ymm8, ymm7
+	vpaddd ymm2, ymm9, ymm6
+	vpaddd ymm1, ymm10, ymm5
+	vpaddd ymm0, ymm11, ymm4
+	vmovdqu xmm8, [rsi + rbx + 16]
+	vinserti128 ymm9, ymm13, [r10 + rbx + 0], 1
+	vinserti128 ymm10, ymm12, [r11 + rbx + 0], 1
+	vinserti128 ymm11, ymm14, [r9 + rbx + 0], 1
+	vinserti128 ymm13, ymm15, [r8 + rbx + 0], 1
+	vinserti128 ymm12, ymm8, [r11 + rbx + 16], 1
+	vpxor ymm14, ymm2, [rip + .Lword_00000040]
+	vpaddd ymm15, ymm2, [r15 + 160]
+	vpshufb ymm8, ymm14, [rip + .Lrotate_16]
+	vpxor ymm2, ymm3, [rdi + 64]
+	vpaddd ymm14, ymm3, [r15 + 224]
+	vpshufb ymm3, ymm2, [rip + .Lrotate_16]
+	vpshufb ymm2, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm0, [r15 + 32]
+	vmovdqa [rsp + 1472], ymm12
+	vpshufb ymm12, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, [r15 + 96]
+	vmovdqa [rsp + 1504], ymm9
+	vpaddd ymm9, ymm8, [rip + .Lword_3c6ef372]
+	vpxor ymm6, ymm6, ymm9
+	vmovdqa [rsp + 1536], ymm10
+	vpaddd ymm10, ymm2, [rip + .Lword_6a09e667]
 	vpxor ymm4, ymm4, ymm10
-	vmovdqa [rsp + 1952], ymm10
-	vpsrld ymm10, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm2, ymm2, ymm0
-	vpxor ymm1, ymm1, ymm5
-	vpor ymm10, ymm10, ymm15
-	vpsrld ymm15, ymm4, 7
+	vmovdqa [rsp + 1568], ymm11
+	vpaddd ymm11, ymm12, [rip + .Lword_bb67ae85]
+	vpxor ymm5, ymm5, ymm11
+	vmovdqa [rsp + 1600], ymm13
+	vpaddd ymm13, ymm3, [rip + .Lword_a54ff53a]
+	vpxor ymm7, ymm7, ymm13
+	vmovdqa [rsp + 1632], ymm9
+	vpsrld ymm9, ymm7, 12
+	vpslld ymm7, ymm7, 20
+	vpor ymm9, ymm9, ymm7
+	vpsrld ymm7, ymm4, 12
+	vpslld ymm4, ymm4, 20
+	vpor ymm7, ymm7, ymm4
+	vpsrld ymm4, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm14, ymm14, ymm9
+	vpor ymm4, ymm4, ymm5
+	vpsrld ymm5, ymm6, 12
+	vpslld ymm6, ymm6, 20
+	vpaddd ymm0, ymm0, ymm7
+	vpxor ymm3, ymm3, ymm14
+	vpaddd ymm14, ymm14, [r15 + 448]
+	vpor ymm5, ymm5, ymm6
+	vpaddd ymm6, ymm1, ymm4
+	vpxor ymm1, ymm2, ymm0
+	vpaddd ymm2, ymm0, [r15 + 256]
+	vmovdqu xmm0, [rax + rbx + 16]
+	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm15, ymm5
+	jmp .Lfull_64_groups8
+.Lfull_64_groups8:
+	vpxor ymm12, ymm12, ymm6
+	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm6, [r15 + 320]
+	vpaddd ymm13, ymm13, ymm3
+	vpxor ymm8, ymm8, ymm15
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm10, ymm1
+	vpaddd ymm15, ymm15, [r15 + 384]
+	vpxor ymm9, ymm9, ymm13
+	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm12
+	vpxor ymm7, ymm7, ymm10
+	vmovdqa [rsp + 1664], ymm10
+	vpaddd ymm10, ymm8, [rsp + 1632]
+	vpxor ymm4, ymm4, ymm11
+	vinserti128 ymm0, ymm0, [r8 + rbx + 16], 1
+	vpxor ymm5, ymm5, ymm10
+	vmovdqa [rsp + 1632], ymm0
+	vpsrld ymm0, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpor ymm0, ymm0, ymm5
+	vpslld ymm5, ymm9, 25
+	vpsrld ymm9, ymm9, 7
+	vpor ymm9, ymm9, ymm5
+	vpsrld ymm5, ymm7, 7
+	vpslld ymm7, ymm7, 25
+	vpaddd ymm6, ymm6, ymm0
+	vpor ymm5, ymm5, ymm7
+	vpsrld ymm7, ymm4, 7
 	vpslld ymm4, ymm4, 25
-	vpxor ymm8, ymm8, ymm2
-	vpor ymm15, ymm15, ymm4
+	vpaddd ymm15, ymm15, ymm9
+	vpxor ymm1, ymm1, ymm6
+	vpaddd ymm6, ymm6, [r15 + 352]
+	vpor ymm7, ymm7, ymm4
+	vmovdqa ymm4, [rsp + 1600]
+	vmovdqa [rsp + 1696], ymm6
+	vpunpckldq ymm6, ymm4, [rsp + 1568]
+	vpunpckhdq ymm4, ymm4, [rsp + 1568]
+	vpaddd ymm14, ymm14, ymm5
+	vmovdqa [rsp + 1568], ymm4
+	vmovdqu xmm4, [rcx + rbx + 16]
+	vpxor ymm12, ymm12, ymm15
+	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm15, [r15 + 416]
+	vpaddd ymm2, ymm2, ymm7
+	vpxor ymm8, ymm8, ymm14
+	vpaddd ymm14, ymm14, [r15 + 480]
+	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm13, ymm1
+	vpxor ymm3, ymm3, ymm2
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm2, [r15 + 288]
+	vmovdqa [rsp + 1600], ymm1
+	vpaddd ymm1, ymm12, [rsp + 1664]
+	vpxor ymm0, ymm0, ymm13
+	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm11, ymm8
+	vpxor ymm9, ymm9, ymm1
+	vpaddd ymm10, ymm10, ymm3
+	vpxor ymm5, ymm5, ymm11
+	vinserti128 ymm4, ymm4, [r9 + rbx + 16], 1
+	vpxor ymm7, ymm7, ymm10
+	vmovdqa [rsp + 1664], ymm11
+	vmovdqa ymm11, [rsp + 1504]
+	jmp .Lfull_128_groups8
+.Lfull_128_groups8:
+	vmovdqa [rsp + 1728], ymm13
+	vpunpckhdq ymm13, ymm11, [rsp + 1536]
+	vpunpckldq ymm11, ymm11, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm10
+	vmovdqu xmm10, [rdx + rbx + 16]
+	vmovdqa [rsp + 1504], ymm1
+	vpunpcklqdq ymm1, ymm6, ymm11
+	vpunpckhqdq ymm6, ymm6, ymm11
+	vmovdqu xmm11, [rax + rbx + 32]
+	vmovdqa [r14 + 32], ymm6
+	vmovdqa ymm6, [rsp + 1568]
+	vpunpckhqdq ymm6, ymm6, ymm13
+	vmovdqa [rsp + 1760], ymm8
+	vmovdqa ymm8, [rsp + 1568]
+	vpunpcklqdq ymm8, ymm8, ymm13
+	vpand ymm13, ymm1, [r13]
+	vmovdqa [r14 + 64], ymm8
+	vpslld ymm1, ymm9, 20
+	vpsrld ymm8, ymm9, 12
+	vpor ymm9, ymm13, [r13 + 32]
+	vmovdqa [r14 + 96], ymm6
+	vpslld ymm13, ymm7, 20
+	vpsrld ymm6, ymm7, 12
+	vmovdqa [r14 + 0], ymm9
+	vpsrld ymm7, ymm0, 12
+	vpslld ymm9, ymm0, 20
+	vpor ymm0, ymm8, ymm1
+	vinserti128 ymm8, ymm10, [r10 + rbx + 16], 1
+	vmovdqu xmm1, [rdx + rbx + 32]
+	vpor ymm10, ymm6, ymm13
+	vpslld ymm6, ymm5, 20
+	vpsrld ymm13, ymm5, 12
+	vpor ymm5, ymm7, ymm9
+	vpaddd ymm7, ymm15, ymm0
+	vpunpckldq ymm9, ymm8, [rsp + 1472]
+	vpunpckhdq ymm15, ymm8, [rsp + 1472]
+	vmovdqu xmm8, [rcx + rbx + 32]
+	vpor ymm13, ymm13, ymm6
+	vpaddd ymm6, ymm2, ymm10
+	vmovdqa ymm2, [rsp + 1632]
+	vmovdqa [rsp + 1472], ymm9
+	vpunpckldq ymm9, ymm2, ymm4
+	vpunpckhdq ymm2, ymm2, ymm4
+	vmovdqu xmm4, [rsi + rbx + 32]
+	vmovdqa [rsp + 1632], ymm9
+	vpaddd ymm9, ymm5, [rsp + 1696]
+	vpxor ymm12, ymm12, ymm7
+	vpaddd ymm7, ymm7, [r15 + 224]
+	vinserti128 ymm11, ymm11, [r8 + rbx + 32], 1
+	vpaddd ymm14, ymm14, ymm13
+	vpxor ymm3, ymm3, ymm6
+	vpaddd ymm6, ymm6, [r15 + 64]
+	vmovdqa [rsp + 1696], ymm11
+	vpxor ymm11, ymm9, [rsp + 1600]
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm9, ymm9, [r15 + 96]
+	vmovdqa [rsp + 1600], ymm15
+	vpxor ymm15, ymm14, [rsp + 1760]
+	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm14, [r15 + 128]
+	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1760], ymm2
+	vpaddd ymm2, ymm12, [rsp + 1504]
+	vinserti128 ymm1, ymm1, [r10 + rbx + 32], 1
+	jmp .Lfull_192_groups8
+.Lfull_192_groups8:
+	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1504], ymm1
+	vpaddd ymm1, ymm3, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm11
+	vpaddd ymm11, ymm11, [rsp + 1728]
+	vpxor ymm0, ymm0, ymm2
+	vinserti128 ymm8, ymm8, [r9 + rbx + 32], 1
+	vmovdqa [rsp + 1728], ymm8
+	vpaddd ymm8, ymm15, [rsp + 1664]
+	vpxor ymm10, ymm10, ymm1
+	vinserti128 ymm4, ymm4, [r11 + rbx + 32], 1
+	vpxor ymm5, ymm5, ymm11
+	vpxor ymm13, ymm13, ymm8
+	vmovdqa [rsp + 1664], ymm4
+	vpsrld ymm4, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	vpor ymm4, ymm4, ymm0
+	vpslld ymm0, ymm10, 25
+	vpsrld ymm10, ymm10, 7
+	vpor ymm10, ymm10, ymm0
+	vpslld ymm0, ymm5, 25
+	vpsrld ymm5, ymm5, 7
+	vpaddd ymm14, ymm14, ymm4
+	vpor ymm5, ymm5, ymm0
+	vpslld ymm0, ymm13, 25
+	vpsrld ymm13, ymm13, 7
+	vpaddd ymm9, ymm9, ymm10
+	vpxor ymm3, ymm3, ymm14
+	vpaddd ymm14, ymm14, [r15 + 416]
+	vpor ymm13, ymm13, ymm0
+	vpaddd ymm0, ymm7, ymm5
+	vpxor ymm7, ymm12, ymm9
+	vpaddd ymm12, ymm9, [r15 + 320]
+	vmovdqu xmm9, [rax + rbx + 48]
+	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm6, ymm13
+	vpxor ymm15, ymm15, ymm0
+	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm0, [r15 + 0]
+	vpaddd ymm11, ymm11, ymm3
+	vmovdqa [rsp + 1568], ymm0
+	vpxor ymm0, ymm6, [rsp + 1536]
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm8, ymm7
+	vpaddd ymm6, ymm6, [r15 + 192]
+	vpxor ymm4, ymm4, ymm11
+	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm15
+	vpxor ymm10, ymm10, ymm8
+	vpaddd ymm2, ymm2, ymm0
+	vpxor ymm5, ymm5, ymm1
+	vinserti128 ymm9, ymm9, [r8 + rbx + 48], 1
+	vpxor ymm13, ymm13, ymm2
+	vmovdqa [rsp + 1536], ymm9
+	vpsrld ymm9, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpor ymm9, ymm9, ymm13
+	vpslld ymm13, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vpor ymm4, ymm4, ymm13
+	vpslld ymm13, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpaddd ymm6, ymm6, ymm9
+	vpor ymm10, ymm10, ymm13
+	jmp .Lfull_256_groups8
+.Lfull_256_groups8:
+	vpslld ymm13, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vpaddd ymm14, ymm14, ymm4
+	vpxor ymm0, ymm0, ymm6
+	vpaddd ymm6, ymm6, [r15 + 32]
+	vpor ymm5, ymm5, ymm13
+	vpaddd ymm13, ymm12, ymm10
+	vpxor ymm12, ymm3, ymm14
+	vpaddd ymm3, ymm14, [r15 + 480]
+	vmovdqu xmm14, [rsi + rbx + 48]
+	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1792], ymm6
+	vpaddd ymm6, ymm5, [rsp + 1568]
+	vpxor ymm7, ymm7, ymm13
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm13, [r15 + 384]
+	vpaddd ymm2, ymm2, ymm0
+	vpxor ymm15, ymm15, ymm6
+	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm12
+	vpaddd ymm6, ymm6, [r15 + 288]
+	vpxor ymm9, ymm9, ymm2
+	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm8, ymm7
+	vpxor ymm4, ymm4, ymm11
+	vpaddd ymm1, ymm1, ymm15
+	vpxor ymm10, ymm10, ymm8
+	vinserti128 ymm14, ymm14, [r11 + rbx + 48], 1
+	vpxor ymm5, ymm5, ymm1
+	vmovdqa [rsp + 1568], ymm14
+	vpsrld ymm14, ymm9, 7
+	vpslld ymm9, ymm9, 25
+	vpor ymm14, ymm14, ymm9
+	vpsrld ymm9, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vpor ymm9, ymm9, ymm10
+	vpsrld ymm10, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpaddd ymm3, ymm3, ymm14
+	vpor ymm10, ymm10, ymm5
+	vpsrld ymm5, ymm4, 7
+	vpslld ymm4, ymm4, 25
+	vmovdqa [rsp + 1824], ymm2
+	vpaddd ymm2, ymm9, [rsp + 1792]
+	vpxor ymm15, ymm15, ymm3
+	vpaddd ymm3, ymm3, [r15 + 256]
+	vpor ymm5, ymm5, ymm4
+	vpaddd ymm4, ymm13, ymm10
+	vpxor ymm13, ymm12, ymm2
+	vpaddd ymm12, ymm2, [r15 + 352]
+	vmovdqu xmm2, [rcx + rbx + 48]
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm6, ymm5
+	vpxor ymm0, ymm0, ymm4
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm4, [r15 + 160]
+	vpaddd ymm8, ymm8, ymm15
+	vpxor ymm7, ymm7, ymm6
+	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm13
+	vpaddd ymm6, ymm6, [r15 + 448]
+	vpxor ymm14, ymm14, ymm8
+	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm11, ymm0
+	jmp .Lfull_320_groups8
+.Lfull_320_groups8:
+	vpxor ymm9, ymm9, ymm1
+	vmovdqa [rsp + 1792], ymm8
+	vpaddd ymm8, ymm7, [rsp + 1824]
+	vpxor ymm10, ymm10, ymm11
+	vinserti128 ymm2, ymm2, [r9 + rbx + 48], 1
+	vpxor ymm5, ymm5, ymm8
+	vmovdqa [rsp + 1824], ymm2
+	vpsrld ymm2, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpor ymm2, ymm2, ymm9
+	vpslld ymm9, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpor ymm10, ymm10, ymm9
+	vpsrld ymm9, ymm14, 12
+	vpslld ymm14, ymm14, 20
+	vpaddd ymm12, ymm12, ymm2
+	vpor ymm9, ymm9, ymm14
+	vpsrld ymm14, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm4, ymm4, ymm10
+	vpxor ymm13, ymm13, ymm12
+	vpaddd ymm12, ymm12, [r15 + 96]
+	vpor ymm14, ymm14, ymm5
+	vpaddd ymm5, ymm3, ymm9
+	vpxor ymm3, ymm0, ymm4
+	vpaddd ymm0, ymm4, [r15 + 320]
+	vmovdqu xmm4, [rdx + rbx + 48]
+	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm6, ymm14
+	vpxor ymm15, ymm15, ymm5
+	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm5, [r15 + 224]
+	vpaddd ymm1, ymm1, ymm13
+	vpxor ymm7, ymm7, ymm6
+	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm3
+	vpaddd ymm6, ymm6, [r15 + 416]
+	vpxor ymm2, ymm2, ymm1
+	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1856], ymm1
+	vpaddd ymm1, ymm15, [rsp + 1792]
+	vpxor ymm10, ymm10, ymm11
+	vpaddd ymm8, ymm8, ymm7
+	vpxor ymm9, ymm9, ymm1
+	vinserti128 ymm4, ymm4, [r10 + rbx + 48], 1
+	vpxor ymm14, ymm14, ymm8
+	vmovdqa [rsp + 1792], ymm4
+	vpsrld ymm4, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpor ymm4, ymm4, ymm2
+	vpsrld ymm2, ymm9, 7
+	vpslld ymm9, ymm9, 25
+	vpor ymm2, ymm2, ymm9
+	vpsrld ymm9, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vpaddd ymm0, ymm0, ymm4
+	vpor ymm9, ymm9, ymm10
+	vpslld ymm10, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm12, ymm12, ymm2
+	vpxor ymm7, ymm7, ymm0
+	vpaddd ymm0, ymm0, [r15 + 384]
+	vpor ymm14, ymm14, ymm10
+	vpaddd ymm10, ymm6, ymm9
+	jmp .Lfull_384_groups8
+.Lfull_384_groups8:
+	vpxor ymm6, ymm3, ymm12
+	vpaddd ymm3, ymm12, [r15 + 128]
+	vpshufb ymm12, ymm7, [rip + .Lrotate_16]
+	vmovdqa ymm7, [rsp + 1760]
+	vpunpckhqdq ymm7, ymm7, [rsp + 1600]
+	vpaddd ymm5, ymm5, ymm14
+	vpxor ymm15, ymm15, ymm10
+	vpshufb ymm6, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm10, [r15 + 64]
+	vpaddd ymm1, ymm1, ymm12
+	vmovdqa [rsp + 1888], ymm10
+	vmovdqa ymm10, [rsp + 1760]
+	vpunpcklqdq ymm10, ymm10, [rsp + 1600]
+	vmovdqa [rsp + 1600], ymm12
+	vmovdqa ymm12, [rsp + 1632]
+	vpunpckhqdq ymm12, ymm12, [rsp + 1472]
+	vmovdqa [r14 + 224], ymm7
+	vpxor ymm7, ymm13, ymm5
+	vpshufb ymm13, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm8, ymm6
+	vpaddd ymm8, ymm5, [r15 + 448]
+	vpxor ymm5, ymm4, ymm1
+	vmovdqa [r14 + 192], ymm10
+	vmovdqa ymm4, [rsp + 1632]
+	vpunpcklqdq ymm10, ymm4, [rsp + 1472]
+	vmovdqa ymm4, [rsp + 1504]
+	vpunpckhdq ymm4, ymm4, [rsp + 1664]
+	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
+	vmovdqa [rsp + 1472], ymm1
+	vpaddd ymm1, ymm13, [rsp + 1856]
+	vpxor ymm2, ymm2, ymm15
+	vmovdqa [r14 + 160], ymm12
+	vmovdqa ymm12, [rsp + 1696]
+	vpunpckhdq ymm12, ymm12, [rsp + 1728]
+	vmovdqa [rsp + 1856], ymm15
+	vpslld ymm15, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vmovdqa [r14 + 128], ymm10
+	vpaddd ymm10, ymm11, ymm7
+	vpxor ymm11, ymm9, ymm1
+	vpsrld ymm9, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vpor ymm5, ymm5, ymm15
+	vpunpckhqdq ymm15, ymm12, ymm4
+	vmovdqa [rsp + 1632], ymm1
+	vmovdqa ymm1, [rsp + 1504]
+	vpunpckldq ymm1, ymm1, [rsp + 1664]
+	vpxor ymm14, ymm14, ymm10
+	vmovdqa [rsp + 1664], ymm10
+	vpsrld ymm10, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpor ymm9, ymm9, ymm2
+	vpaddd ymm2, ymm0, ymm5
+	vmovdqa ymm0, [rsp + 1696]
+	vpunpckldq ymm0, ymm0, [rsp + 1728]
+	vpunpcklqdq ymm12, ymm12, ymm4
+	vmovdqa [r14 + 352], ymm15
+	vpsrld ymm4, ymm14, 12
+	vpslld ymm15, ymm14, 20
+	vpor ymm14, ymm10, ymm11
+	vpaddd ymm10, ymm3, ymm9
+	vpxor ymm11, ymm2, [rsp + 1600]
+	vpaddd ymm3, ymm2, [r15 + 288]
+	vmovdqa [r14 + 320], ymm12
+	jmp .Lfull_448_groups8
+.Lfull_448_groups8:
+	vpunpcklqdq ymm2, ymm0, ymm1
+	vpunpckhqdq ymm12, ymm0, ymm1
+	vpor ymm0, ymm4, ymm15
+	vpaddd ymm1, ymm14, [rsp + 1888]
+	vpxor ymm4, ymm6, ymm10
+	vpaddd ymm15, ymm10, [r15 + 192]
+	vpshufb ymm6, ymm11, [rip + .Lrotate_8]
+	vmovdqa [r14 + 256], ymm2
+	vmovdqa ymm10, [rsp + 1792]
+	vpunpckhdq ymm11, ymm10, [rsp + 1568]
+	vpaddd ymm2, ymm8, ymm0
+	vpxor ymm8, ymm13, ymm1
+	vpshufb ymm13, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm1, [r15 + 352]
+	vmovdqa [r14 + 288], ymm12
+	vpaddd ymm1, ymm6, [rsp + 1472]
+	vpunpckldq ymm12, ymm10, [rsp + 1568]
+	vmovdqa ymm10, [rsp + 1536]
+	vmovdqa [rsp + 1568], ymm6
+	vpunpckldq ymm6, ymm10, [rsp + 1824]
+	vpxor ymm7, ymm7, ymm2
+	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm13, [rsp + 1856]
+	vpaddd ymm2, ymm2, [r15 + 256]
+	vpxor ymm5, ymm5, ymm1
+	vmovdqa [rsp + 1856], ymm1
+	vmovdqa ymm1, [rsp + 1536]
+	vpunpckhdq ymm1, ymm1, [rsp + 1824]
+	vmovdqa [rsp + 1824], ymm13
+	vpunpckhqdq ymm13, ymm6, ymm12
+	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1536], ymm4
+	vpaddd ymm4, ymm8, [rsp + 1632]
+	vpxor ymm9, ymm9, ymm10
+	vpunpcklqdq ymm6, ymm6, ymm12
+	vpslld ymm12, ymm5, 25
+	vpsrld ymm5, ymm5, 7
+	vmovdqa [r14 + 416], ymm13
+	vpaddd ymm13, ymm7, [rsp + 1664]
+	vpxor ymm14, ymm14, ymm4
+	vmovdqa [rsp + 1664], ymm10
+	vpslld ymm10, ymm9, 25
+	vpsrld ymm9, ymm9, 7
+	vmovdqa [r14 + 384], ymm6
+	vpor ymm6, ymm5, ymm12
+	vpunpcklqdq ymm5, ymm1, ymm11
+	vpunpckhqdq ymm12, ymm1, ymm11
+	vpxor ymm1, ymm0, ymm13
+	vpslld ymm11, ymm14, 25
+	vpsrld ymm0, ymm14, 7
+	vpor ymm14, ymm9, ymm10
+	vpaddd ymm9, ymm15, ymm6
+	vmovdqa [r14 + 448], ymm5
+	vpsrld ymm10, ymm1, 7
+	vpslld ymm15, ymm1, 25
+	vpor ymm5, ymm0, ymm11
+	vpaddd ymm1, ymm2, ymm14
+	vmovdqa [r14 + 480], ymm12
+	vpxor ymm0, ymm7, ymm9
+	vpaddd ymm11, ymm9, [r15 + 160]
+	vpor ymm2, ymm10, ymm15
+	vpaddd ymm12, ymm3, ymm5
+	vpxor ymm7, ymm8, ymm1
+	vpaddd ymm9, ymm1, [r15 + 32]
+	jmp .Lfull_512_groups8
+.Lfull_512_groups8:
+	vpshufb ymm10, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm2, [rsp + 1536]
+	vpxor ymm3, ymm12, [rsp + 1824]
+	vpshufb ymm8, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm12, [r15 + 0]
+	vpaddd ymm0, ymm4, ymm10
+	vpxor ymm7, ymm15, [rsp + 1568]
+	vpshufb ymm12, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm8, [rsp + 1856]
+	vpaddd ymm3, ymm15, [r15 + 480]
+	vpxor ymm15, ymm6, ymm0
+	vpshufb ymm6, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm13, ymm12
+	vpxor ymm13, ymm14, ymm4
+	vpsrld ymm14, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vmovdqa [rsp + 1856], ymm4
+	vpaddd ymm4, ymm6, [rsp + 1664]
+	vpxor ymm5, ymm5, ymm7
+	vmovdqa [rsp + 1664], ymm7
+	vpsrld ymm7, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpor ymm14, ymm14, ymm15
+	vpxor ymm15, ymm2, ymm4
+	vpsrld ymm2, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpor ymm7, ymm7, ymm13
+	vpaddd ymm13, ymm11, ymm14
+	vpsrld ymm11, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm2, ymm2, ymm5
+	vpaddd ymm5, ymm9, ymm7
+	vpxor ymm9, ymm10, ymm13
+	vpaddd ymm10, ymm13, [r15 + 320]
+	vpor ymm13, ymm11, ymm15
+	vpaddd ymm11, ymm1, ymm2
+	vpxor ymm15, ymm8, ymm5
+	vpaddd ymm1, ymm5, [r15 + 416]
+	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm3, ymm13
+	vpxor ymm9, ymm12, ymm11
+	vpshufb ymm3, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm11, [r15 + 384]
+	vpaddd ymm15, ymm0, ymm8
+	vpxor ymm11, ymm6, ymm5
+	vpshufb ymm0, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm3, [rsp + 1856]
+	vpaddd ymm9, ymm5, [r15 + 448]
+	vpxor ymm5, ymm14, ymm15
+	vpshufb ymm14, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm0, [rsp + 1664]
+	vpxor ymm7, ymm7, ymm6
+	vmovdqa [rsp + 1664], ymm15
+	vpsrld ymm15, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpaddd ymm4, ymm4, ymm14
+	vpxor ymm2, ymm2, ymm11
+	vmovdqa [rsp + 1856], ymm11
+	vpslld ymm11, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpor ymm15, ymm15, ymm5
+	vpxor ymm5, ymm13, ymm4
+	vpslld ymm13, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	jmp .Lfull_576_groups8
+.Lfull_576_groups8:
+	vpor ymm7, ymm7, ymm11
+	vpaddd ymm11, ymm12, ymm15
+	vpsrld ymm12, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpor ymm2, ymm2, ymm13
+	vpaddd ymm13, ymm10, ymm7
+	vpxor ymm10, ymm14, ymm11
+	vpaddd ymm14, ymm11, [r15 + 288]
+	vpor ymm11, ymm12, ymm5
+	vpaddd ymm12, ymm9, ymm2
+	vpxor ymm5, ymm0, ymm13
+	vpaddd ymm9, ymm13, [r15 + 224]
+	vpshufb ymm0, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm1, ymm11
+	vpxor ymm10, ymm3, ymm12
+	vpshufb ymm1, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm12, [r15 + 96]
+	vpaddd ymm5, ymm6, ymm0
+	vpxor ymm12, ymm8, ymm13
+	vpshufb ymm6, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm4, ymm1
+	vpaddd ymm10, ymm13, [r15 + 480]
+	vpxor ymm4, ymm15, ymm5
+	vpshufb ymm13, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm6, [rsp + 1664]
+	vpxor ymm12, ymm7, ymm8
+	vpslld ymm7, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vmovdqa [rsp + 1664], ymm8
+	vpaddd ymm8, ymm13, [rsp + 1856]
+	vpxor ymm2, ymm2, ymm15
+	vmovdqa [rsp + 1856], ymm15
+	vpsrld ymm15, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm4, ymm4, ymm7
+	vpxor ymm7, ymm11, ymm8
+	vpslld ymm11, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpor ymm15, ymm15, ymm12
+	vpaddd ymm12, ymm14, ymm4
+	vpsrld ymm14, ymm7, 12
+	vpslld ymm7, ymm7, 20
+	vpor ymm2, ymm2, ymm11
+	vpaddd ymm11, ymm9, ymm15
+	vpxor ymm9, ymm0, ymm12
+	vpaddd ymm0, ymm12, [r15 + 352]
+	vpor ymm12, ymm14, ymm7
+	vpaddd ymm14, ymm3, ymm2
+	vpxor ymm7, ymm1, ymm11
+	vpaddd ymm3, ymm11, [r15 + 128]
+	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm10, ymm12
+	vpxor ymm9, ymm6, ymm14
+	vpshufb ymm10, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm14, [r15 + 160]
+	vpaddd ymm7, ymm5, ymm1
+	vpxor ymm14, ymm13, ymm11
+	vpshufb ymm5, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm10, [rsp + 1664]
+	vpaddd ymm9, ymm11, [r15 + 32]
+	vpxor ymm11, ymm4, ymm7
+	vpshufb ymm4, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm5, [rsp + 1856]
+	vpxor ymm15, ymm15, ymm13
+	jmp .Lfull_640_groups8
+.Lfull_640_groups8:
+	vmovdqa [rsp + 1856], ymm13
+	vpslld ymm13, ymm11, 25
+	vpsrld ymm11, ymm11, 7
+	vpaddd ymm8, ymm8, ymm4
+	vpxor ymm2, ymm2, ymm14
+	vmovdqa [rsp + 1664], ymm7
+	vpslld ymm7, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpor ymm11, ymm11, ymm13
+	vpxor ymm13, ymm12, ymm8
+	vpsrld ymm12, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpor ymm15, ymm15, ymm7
+	vpaddd ymm7, ymm3, ymm11
+	vpsrld ymm3, ymm13, 7
+	vpslld ymm13, ymm13, 25
+	vpor ymm12, ymm12, ymm2
+	vpaddd ymm2, ymm9, ymm15
+	vpxor ymm9, ymm4, ymm7
+	vpaddd ymm4, ymm7, [r15 + 0]
+	vpor ymm7, ymm3, ymm13
+	vpaddd ymm3, ymm0, ymm12
+	vpxor ymm13, ymm5, ymm2
+	vpaddd ymm0, ymm2, [r15 + 192]
+	vpshufb ymm5, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm6, ymm7
+	vpxor ymm9, ymm10, ymm3
+	vpshufb ymm6, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm3, [r15 + 64]
+	vpaddd ymm13, ymm14, ymm5
+	vpxor ymm3, ymm1, ymm2
+	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm6, [rsp + 1664]
+	vpaddd ymm9, ymm2, [r15 + 256]
+	vpxor ymm2, ymm11, ymm13
+	vpshufb ymm11, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm8, ymm14
+	vpxor ymm8, ymm15, ymm1
+	vpsrld ymm15, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vmovdqa [rsp + 1664], ymm1
+	vpaddd ymm1, ymm11, [rsp + 1856]
+	vpxor ymm12, ymm12, ymm3
+	vmovdqa [rsp + 1856], ymm3
+	vpsrld ymm3, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpor ymm15, ymm15, ymm2
+	vpxor ymm2, ymm7, ymm1
+	vpsrld ymm7, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm3, ymm3, ymm8
+	vpaddd ymm8, ymm4, ymm15
+	vpslld ymm4, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpor ymm7, ymm7, ymm12
+	vpaddd ymm12, ymm0, ymm3
+	vpxor ymm0, ymm5, ymm8
+	vpaddd ymm5, ymm8, [r15 + 384]
+	vpor ymm8, ymm2, ymm4
+	vpaddd ymm2, ymm10, ymm7
+	vpxor ymm4, ymm6, ymm12
+	vpaddd ymm10, ymm12, [r15 + 448]
+	vpshufb ymm6, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm9, ymm8
+	jmp .Lfull_704_groups8
+.Lfull_704_groups8:
+	vpxor ymm0, ymm14, ymm2
+	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm2, [r15 + 288]
+	vpaddd ymm4, ymm13, ymm6
+	vpxor ymm2, ymm11, ymm12
+	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm9, [rsp + 1664]
+	vpaddd ymm0, ymm12, [r15 + 480]
+	vpxor ymm12, ymm15, ymm4
+	vpshufb ymm15, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm13, [rsp + 1856]
+	vpxor ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1856], ymm4
+	vpsrld ymm4, ymm12, 7
+	vpslld ymm12, ymm12, 25
+	vpaddd ymm1, ymm1, ymm15
+	vpxor ymm7, ymm7, ymm2
+	vmovdqa [rsp + 1664], ymm2
+	vpsrld ymm2, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpor ymm4, ymm4, ymm12
+	vpxor ymm12, ymm8, ymm1
+	vpsrld ymm8, ymm7, 7
+	vpslld ymm7, ymm7, 25
+	vpor ymm2, ymm2, ymm3
+	vpaddd ymm3, ymm14, ymm4
+	vpslld ymm14, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpor ymm8, ymm8, ymm7
+	vpaddd ymm7, ymm5, ymm2
+	vpxor ymm5, ymm15, ymm3
+	vpaddd ymm15, ymm3, [r15 + 352]
+	vpor ymm3, ymm12, ymm14
+	vpaddd ymm12, ymm0, ymm8
+	vpxor ymm14, ymm13, ymm7
+	vpaddd ymm0, ymm7, [r15 + 416]
+	vpshufb ymm13, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm10, ymm3
+	vpxor ymm5, ymm9, ymm12
+	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm12, [r15 + 320]
+	vpaddd ymm14, ymm11, ymm13
+	vpxor ymm12, ymm6, ymm7
+	vpshufb ymm11, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm1, ymm10
+	vpaddd ymm5, ymm7, [r15 + 256]
+	vpxor ymm1, ymm4, ymm14
+	vpshufb ymm7, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm11, [rsp + 1856]
+	vpxor ymm12, ymm2, ymm6
+	vpsrld ymm2, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vmovdqa [rsp + 1856], ymm6
+	vpaddd ymm6, ymm7, [rsp + 1664]
+	vpxor ymm8, ymm8, ymm4
+	vmovdqa [rsp + 1664], ymm4
+	vpsrld ymm4, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm2, ymm2, ymm1
+	vpxor ymm1, ymm3, ymm6
+	vpsrld ymm3, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpor ymm4, ymm4, ymm12
+	vpaddd ymm12, ymm15, ymm2
+	jmp .Lfull_768_groups8
+.Lfull_768_groups8:
+	vpsrld ymm15, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpor ymm3, ymm3, ymm8
+	vpaddd ymm8, ymm0, ymm4
+	vpxor ymm0, ymm13, ymm12
+	vpaddd ymm13, ymm12, [r15 + 160]
+	vpor ymm12, ymm15, ymm1
+	vpaddd ymm15, ymm9, ymm3
+	vpxor ymm1, ymm10, ymm8
+	vpaddd ymm9, ymm8, [r15 + 224]
+	vpshufb ymm10, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm5, ymm12
+	vpxor ymm0, ymm11, ymm15
+	vpshufb ymm5, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm15, [r15 + 0]
+	vpaddd ymm1, ymm14, ymm10
+	vpxor ymm15, ymm7, ymm8
+	vpshufb ymm14, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm5, [rsp + 1856]
+	vpaddd ymm0, ymm8, [r15 + 192]
+	vpxor ymm8, ymm2, ymm1
+	vpshufb ymm2, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm14, [rsp + 1664]
+	vpxor ymm4, ymm4, ymm7
+	vmovdqa [rsp + 1664], ymm7
+	vpslld ymm7, ymm8, 25
+	vpsrld ymm8, ymm8, 7
+	vpaddd ymm6, ymm6, ymm2
+	vpxor ymm3, ymm3, ymm15
+	vmovdqa [rsp + 1856], ymm1
+	vpslld ymm1, ymm4, 25
+	vpsrld ymm4, ymm4, 7
+	vpor ymm8, ymm8, ymm7
+	vpxor ymm7, ymm12, ymm6
+	vpsrld ymm12, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpor ymm4, ymm4, ymm1
+	vpaddd ymm1, ymm9, ymm8
+	vpslld ymm9, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpor ymm12, ymm12, ymm3
+	vpaddd ymm3, ymm0, ymm4
+	vpxor ymm0, ymm2, ymm1
+	vpaddd ymm2, ymm1, [r15 + 64]
+	vpor ymm1, ymm7, ymm9
+	vpaddd ymm7, ymm13, ymm12
+	vpxor ymm9, ymm14, ymm3
+	vpaddd ymm13, ymm3, [r15 + 128]
+	vpshufb ymm14, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm11, ymm1
+	vpxor ymm0, ymm5, ymm7
+	vpshufb ymm11, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm7, [r15 + 96]
+	vpaddd ymm9, ymm15, ymm14
+	vpxor ymm7, ymm10, ymm3
+	vpshufb ymm15, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm11, [rsp + 1856]
+	vpaddd ymm0, ymm3, [r15 + 32]
+	vpxor ymm3, ymm8, ymm9
+	vpshufb ymm8, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm6, ymm15
+	vpxor ymm6, ymm4, ymm10
+	vpsrld ymm4, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	jmp .Lfull_832_groups8
+.Lfull_832_groups8:
+	vmovdqa [rsp + 1856], ymm10
+	vpaddd ymm10, ymm8, [rsp + 1664]
+	vpxor ymm12, ymm12, ymm7
+	vmovdqa [rsp + 1664], ymm7
+	vpslld ymm7, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpor ymm4, ymm4, ymm3
+	vpxor ymm3, ymm1, ymm10
+	vpsrld ymm1, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm6, ymm6, ymm7
+	vpaddd ymm7, ymm2, ymm4
+	vpslld ymm2, ymm3, 20
+	vpsrld ymm3, ymm3, 12
+	vpor ymm1, ymm1, ymm12
+	vpaddd ymm12, ymm13, ymm6
+	vpxor ymm13, ymm14, ymm7
+	vpaddd ymm14, ymm7, [r15 + 288]
+	vpor ymm7, ymm3, ymm2
+	vpaddd ymm3, ymm5, ymm1
+	vpxor ymm2, ymm11, ymm12
+	vpaddd ymm5, ymm12, [r15 + 480]
+	vpshufb ymm11, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm0, ymm7
+	vpxor ymm13, ymm15, ymm3
+	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm3, [r15 + 352]
+	vpaddd ymm2, ymm9, ymm11
+	vpxor ymm3, ymm8, ymm12
+	vpshufb ymm9, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm0, [rsp + 1856]
+	vpaddd ymm13, ymm12, [r15 + 256]
+	vpxor ymm12, ymm4, ymm2
+	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm9, [rsp + 1664]
+	vpxor ymm6, ymm6, ymm8
+	vmovdqa [rsp + 1664], ymm2
+	vpslld ymm2, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpaddd ymm10, ymm10, ymm4
+	vpxor ymm1, ymm1, ymm3
+	vmovdqa [rsp + 1856], ymm3
+	vpsrld ymm3, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpor ymm12, ymm12, ymm2
+	vpxor ymm2, ymm7, ymm10
+	vpslld ymm7, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpor ymm3, ymm3, ymm6
+	vpaddd ymm6, ymm15, ymm12
+	vpsrld ymm15, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpor ymm1, ymm1, ymm7
+	vpaddd ymm7, ymm14, ymm3
+	vpxor ymm14, ymm4, ymm6
+	vpaddd ymm4, ymm6, [r15 + 160]
+	vpor ymm6, ymm15, ymm2
+	vpaddd ymm15, ymm13, ymm1
+	vpxor ymm2, ymm9, ymm7
+	vpaddd ymm13, ymm7, [r15 + 448]
+	vpshufb ymm9, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm5, ymm6
+	vpxor ymm14, ymm0, ymm15
+	vpshufb ymm5, ymm2, [rip + .Lrotate_16]
+	jmp .Lfull_896_groups8
+.Lfull_896_groups8:
+	vpaddd ymm0, ymm15, [r15 + 384]
+	vpaddd ymm2, ymm8, ymm9
+	vpxor ymm15, ymm11, ymm7
+	vpshufb ymm8, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm10, ymm5
+	vpaddd ymm14, ymm7, [r15 + 32]
+	vpxor ymm10, ymm12, ymm2
+	vpshufb ymm7, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm8, [rsp + 1664]
+	vpxor ymm15, ymm3, ymm11
+	vpsrld ymm3, ymm10, 12
+	vpslld ymm10, ymm10, 20
+	vmovdqa [rsp + 1664], ymm11
+	vpaddd ymm11, ymm7, [rsp + 1856]
+	vpxor ymm1, ymm1, ymm12
+	vmovdqa [rsp + 1856], ymm12
+	vpsrld ymm12, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm3, ymm3, ymm10
+	vpxor ymm10, ymm6, ymm11
+	vpslld ymm6, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpor ymm12, ymm12, ymm15
+	vpaddd ymm15, ymm4, ymm3
+	vpsrld ymm4, ymm10, 12
+	vpslld ymm10, ymm10, 20
+	vpor ymm1, ymm1, ymm6
+	vpaddd ymm6, ymm13, ymm12
+	vpxor ymm13, ymm9, ymm15
+	vpaddd ymm9, ymm15, [r15 + 0]
+	vpor ymm15, ymm4, ymm10
+	vpaddd ymm4, ymm0, ymm1
+	vpxor ymm10, ymm5, ymm6
+	vpaddd ymm0, ymm6, [r15 + 416]
+	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm14, ymm15
+	vpxor ymm13, ymm8, ymm4
+	vpshufb ymm14, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm4, [r15 + 64]
+	vpaddd ymm10, ymm2, ymm5
+	vpxor ymm4, ymm7, ymm6
+	vpshufb ymm2, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm14, [rsp + 1664]
+	vpaddd ymm13, ymm6, [r15 + 128]
+	vpxor ymm6, ymm3, ymm10
+	vpshufb ymm3, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm2, [rsp + 1856]
+	vpxor ymm12, ymm12, ymm7
+	vmovdqa [rsp + 1856], ymm7
+	vpsrld ymm7, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpaddd ymm11, ymm11, ymm3
+	vpxor ymm1, ymm1, ymm4
+	vmovdqa [rsp + 1664], ymm10
+	vpslld ymm10, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpor ymm7, ymm7, ymm6
+	vpxor ymm6, ymm15, ymm11
+	vpsrld ymm15, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpor ymm12, ymm12, ymm10
+	vpaddd ymm10, ymm0, ymm7
+	vpsrld ymm0, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	jmp .Lfull_960_groups8
+.Lfull_960_groups8:
+	vpor ymm15, ymm15, ymm1
+	vpaddd ymm1, ymm13, ymm12
+	vpxor ymm13, ymm3, ymm10
+	vpaddd ymm3, ymm10, [r15 + 96]
+	vpor ymm10, ymm0, ymm6
+	vpaddd ymm0, ymm9, ymm15
+	vpxor ymm6, ymm2, ymm1
+	vpaddd ymm9, ymm1, [r15 + 224]
+	vpshufb ymm2, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm8, ymm10
+	vpxor ymm13, ymm14, ymm0
+	vpshufb ymm8, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm0, [r15 + 320]
+	vpaddd ymm6, ymm4, ymm2
+	vpxor ymm0, ymm5, ymm1
+	vpshufb ymm4, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm8, [rsp + 1664]
+	vpaddd ymm13, ymm1, [r15 + 192]
+	vpxor ymm1, ymm7, ymm6
+	vpshufb ymm7, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm11, ymm4
+	vpxor ymm11, ymm12, ymm5
+	vpsrld ymm12, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vmovdqa [rsp + 1664], ymm5
+	vpaddd ymm5, ymm7, [rsp + 1856]
+	vpxor ymm15, ymm15, ymm0
+	vmovdqa [rsp + 1856], ymm0
+	vpslld ymm0, ymm11, 20
+	vpsrld ymm11, ymm11, 12
+	vpor ymm12, ymm12, ymm1
+	vpxor ymm1, ymm10, ymm5
+	vpslld ymm10, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpor ymm11, ymm11, ymm0
+	vpaddd ymm0, ymm3, ymm12
+	vpsrld ymm3, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpor ymm15, ymm15, ymm10
+	vpaddd ymm10, ymm9, ymm11
+	vpxor ymm9, ymm2, ymm0
+	vpaddd ymm2, ymm0, [r15 + 352]
+	vpor ymm0, ymm3, ymm1
+	vpaddd ymm3, ymm14, ymm15
+	vpxor ymm1, ymm8, ymm10
+	vpaddd ymm14, ymm10, [r15 + 256]
+	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm13, ymm0
+	vpxor ymm9, ymm4, ymm3
+	vpshufb ymm13, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm3, [r15 + 160]
+	vpaddd ymm1, ymm6, ymm8
+	vpxor ymm3, ymm7, ymm10
+	vpshufb ymm6, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm13, [rsp + 1664]
+	vpaddd ymm9, ymm10, [r15 + 32]
+	vpxor ymm10, ymm12, ymm1
+	vpshufb ymm12, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm6, [rsp + 1856]
+	vpxor ymm11, ymm11, ymm7
+	vmovdqa [rsp + 1856], ymm1
+	vpslld ymm1, ymm10, 25
+	vpsrld ymm10, ymm10, 7
+	vpaddd ymm5, ymm5, ymm12
+	jmp .Lfull_1024_groups8
+.Lfull_1024_groups8:
+	vpxor ymm15, ymm15, ymm3
+	vmovdqa [rsp + 1664], ymm3
+	vpsrld ymm3, ymm11, 7
+	vpslld ymm11, ymm11, 25
+	vpor ymm10, ymm10, ymm1
+	vpxor ymm1, ymm0, ymm5
+	vpslld ymm0, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpor ymm3, ymm3, ymm11
+	vpaddd ymm11, ymm4, ymm10
 	vpsrld ymm4, ymm1, 7
 	vpslld ymm1, ymm1, 25
-	vpaddd ymm7, ymm7, ymm10
-	vpor ymm4, ymm4, ymm1
-	vpsrld ymm1, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm0, ymm0, ymm7
-	vpaddd ymm7, ymm7, [rsp + 1536]
-	vpor ymm1, ymm1, ymm8
-	vpaddd ymm8, ymm6, ymm4
-	vpxor ymm6, ymm9, ymm3
-	vpaddd ymm9, ymm3, [rsp + 1504]
-	vpshufb ymm3, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm13, ymm1
-	vpxor ymm13, ymm12, ymm8
-	vpshufb ymm12, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm8, [rsp + 1408]
-	vpaddd ymm8, ymm5, ymm3
-	vpxor ymm5, ymm11, ymm0
-	vpshufb ymm11, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm14, ymm12
-	vpaddd ymm14, ymm0, [rsp + 1792]
+	vpor ymm15, ymm15, ymm0
+	vpaddd ymm0, ymm2, ymm3
+	vpxor ymm2, ymm12, ymm11
+	vpaddd ymm12, ymm11, [r15 + 0]
+	vpor ymm11, ymm4, ymm1
+	vpaddd ymm4, ymm9, ymm15
+	vpxor ymm1, ymm6, ymm0
+	vpaddd ymm9, ymm0, [r15 + 480]
+	vpshufb ymm6, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm14, ymm11
+	vpxor ymm2, ymm13, ymm4
+	vpshufb ymm14, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm4, [r15 + 288]
+	vpaddd ymm1, ymm7, ymm6
+	vpxor ymm4, ymm8, ymm0
+	vpshufb ymm7, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm5, ymm14
+	vpaddd ymm2, ymm0, [r15 + 192]
+	vpxor ymm5, ymm10, ymm1
+	vpshufb ymm0, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm7, [rsp + 1856]
+	vpxor ymm4, ymm3, ymm8
+	vpslld ymm3, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vmovdqa [rsp + 1856], ymm8
+	vpaddd ymm8, ymm0, [rsp + 1664]
+	vpxor ymm15, ymm15, ymm10
+	vmovdqa [rsp + 1664], ymm10
+	vpslld ymm10, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vpor ymm5, ymm5, ymm3
+	vpxor ymm3, ymm11, ymm8
+	vpsrld ymm11, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm4, ymm4, ymm10
+	vpaddd ymm10, ymm12, ymm5
+	vpslld ymm12, ymm3, 20
+	vpsrld ymm3, ymm3, 12
+	vpor ymm11, ymm11, ymm15
+	vpaddd ymm15, ymm9, ymm4
+	vpxor ymm9, ymm6, ymm10
+	vpaddd ymm6, ymm10, [r15 + 64]
+	vpor ymm10, ymm3, ymm12
+	vpaddd ymm3, ymm13, ymm11
+	vpxor ymm12, ymm14, ymm15
+	vpaddd ymm13, ymm15, [r15 + 448]
+	vpshufb ymm14, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm2, ymm10
+	vpxor ymm9, ymm7, ymm3
+	vpshufb ymm2, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm3, [r15 + 96]
+	vpaddd ymm12, ymm1, ymm14
+	jmp .Lfull_1088_groups8
+.Lfull_1088_groups8:
+	vpxor ymm3, ymm0, ymm15
+	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm2, [rsp + 1856]
+	vpaddd ymm9, ymm15, [r15 + 224]
+	vpxor ymm15, ymm5, ymm12
+	vpshufb ymm5, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm1, [rsp + 1664]
+	vpxor ymm4, ymm4, ymm0
+	vmovdqa [rsp + 1664], ymm0
+	vpslld ymm0, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm8, ymm8, ymm5
+	vpxor ymm11, ymm11, ymm3
+	vmovdqa [rsp + 1856], ymm12
+	vpslld ymm12, ymm4, 25
+	vpsrld ymm4, ymm4, 7
+	vpor ymm15, ymm15, ymm0
 	vpxor ymm0, ymm10, ymm8
-	vpshufb ymm10, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm2, ymm11
-	vpxor ymm2, ymm15, ymm13
-	vpsrld ymm15, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vmovdqa [rsp + 1440], ymm13
-	vpaddd ymm13, ymm10, [rsp + 1952]
-	vpxor ymm4, ymm4, ymm5
-	vpor ymm15, ymm15, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpxor ymm1, ymm1, ymm13
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm7, ymm7, ymm15
-	vpor ymm2, ymm2, ymm4
-	vpsrld ymm4, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpaddd ymm9, ymm9, ymm0
-	vpxor ymm3, ymm3, ymm7
-	vpaddd ymm7, ymm7, [rsp + 1824]
-	vpor ymm4, ymm4, ymm1
-	vpaddd ymm1, ymm6, ymm2
-	vpxor ymm6, ymm12, ymm9
-	vpaddd ymm12, ymm9, [rsp + 1760]
-	vpshufb ymm9, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm14, ymm4
-	vpxor ymm14, ymm11, ymm1
-	vpshufb ymm11, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm1, [rsp + 1888]
-	vpaddd ymm1, ymm8, ymm9
-	vpxor ymm8, ymm10, ymm3
-	vpshufb ymm10, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm11, [rsp + 1440]
-	vpaddd ymm3, ymm3, [rsp + 1664]
-	vpxor ymm15, ymm15, ymm1
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, ymm10
-	vpxor ymm0, ymm0, ymm14
-	vmovdqa [rsp + 1440], ymm1
-	vpsrld ymm1, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm13, ymm13, ymm8
-	vpxor ymm2, ymm2, ymm5
-	vpor ymm1, ymm1, ymm15
-	vpsrld ymm15, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm4, ymm4, ymm13
-	vpor ymm15, ymm15, ymm0
-	vpsrld ymm0, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm6, ymm6, ymm1
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm7, ymm7, ymm15
-	vpxor ymm8, ymm8, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1920]
-	vpor ymm2, ymm2, ymm4
-	vpaddd ymm4, ymm3, ymm0
-	vpxor ymm3, ymm10, ymm7
-	vpaddd ymm10, ymm7, [rsp + 1632]
-	vpshufb ymm7, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm12, ymm2
-	vpxor ymm12, ymm11, ymm4
-	vpshufb ymm11, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm4, [rsp + 1856]
-	vpaddd ymm4, ymm14, ymm7
-	vpxor ymm14, ymm9, ymm8
-	vpshufb ymm9, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm13, ymm11
-	vpaddd ymm13, ymm8, [rsp + 1792]
-	vpxor ymm8, ymm1, ymm4
-	vpshufb ymm1, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm9, [rsp + 1440]
-	vpxor ymm15, ymm15, ymm12
-	vmovdqa [rsp + 1440], ymm12
-	vpsrld ymm12, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm5, ymm5, ymm1
-	vpxor ymm0, ymm0, ymm14
-	vpor ymm12, ymm12, ymm8
-	vpsrld ymm8, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpxor ymm2, ymm2, ymm5
-	vpor ymm8, ymm8, ymm15
-	vpsrld ymm15, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm6, ymm6, ymm12
-	vpor ymm15, ymm15, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm10, ymm10, ymm8
-	vpxor ymm7, ymm7, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1696]
-	vpor ymm0, ymm0, ymm2
-	vpaddd ymm2, ymm3, ymm15
-	vpxor ymm3, ymm11, ymm10
-	vpaddd ymm11, ymm10, [rsp + 1728]
-	vpshufb ymm10, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm13, ymm0
-	vpxor ymm13, ymm9, ymm2
-	vpshufb ymm9, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm2, [rsp + 1536]
-	vpaddd ymm2, ymm4, ymm10
-	vpxor ymm4, ymm1, ymm7
-	vpshufb ymm1, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm9, [rsp + 1440]
-	vpaddd ymm7, ymm7, [rsp + 1504]
-	vpxor ymm12, ymm12, ymm2
-	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, ymm1
-	vpxor ymm8, ymm8, ymm13
-	vmovdqa [rsp + 1440], ymm13
-	vpsrld ymm13, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm5, ymm5, ymm4
-	vpxor ymm15, ymm15, ymm14
-	vpor ymm13, ymm13, ymm12
-	vpsrld ymm12, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpxor ymm0, ymm0, ymm5
-	vpor ymm12, ymm12, ymm8
-	vpsrld ymm8, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm11, ymm11, ymm13
-	vpor ymm8, ymm8, ymm15
-	vpsrld ymm15, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm7, ymm7, ymm12
-	vpxor ymm4, ymm4, ymm11
-	vpaddd ymm11, ymm11, [rsp + 1408]
-	vpor ymm15, ymm15, ymm0
-	vpaddd ymm0, ymm6, ymm8
-	vpxor ymm6, ymm1, ymm7
-	vpaddd ymm1, ymm7, [rsp + 1600]
-	vpshufb ymm7, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm3, ymm15
-	vpxor ymm3, ymm9, ymm0
-	vpshufb ymm9, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm0, [rsp + 1568]
-	vpaddd ymm0, ymm14, ymm7
-	vpxor ymm14, ymm10, ymm4
-	vpshufb ymm10, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm2, ymm9
-	vpaddd ymm2, ymm4, [rsp + 1472]
-	vpxor ymm4, ymm13, ymm0
-	vpshufb ymm13, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm5, ymm10
-	vpxor ymm5, ymm12, ymm3
-	vpsrld ymm12, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vmovdqa [rsp + 1952], ymm3
-	vpaddd ymm3, ymm13, [rsp + 1440]
-	vpxor ymm8, ymm8, ymm14
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpxor ymm15, ymm15, ymm3
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm11, ymm11, ymm12
-	vpor ymm5, ymm5, ymm8
-	vpsrld ymm8, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpaddd ymm1, ymm1, ymm4
-	vpxor ymm7, ymm7, ymm11
-	vpaddd ymm11, ymm11, [rsp + 1888]
-	vpor ymm8, ymm8, ymm15
-	vpaddd ymm15, ymm6, ymm5
-	vpxor ymm6, ymm9, ymm1
-	vpaddd ymm9, ymm1, [rsp + 1664]
-	vpshufb ymm1, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm2, ymm8
-	vpxor ymm2, ymm10, ymm15
-	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm15, [rsp + 1920]
-	vpaddd ymm15, ymm0, ymm1
-	vpxor ymm0, ymm13, ymm7
-	vpshufb ymm13, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm10, [rsp + 1952]
-	vpaddd ymm7, ymm7, [rsp + 1792]
-	vpxor ymm12, ymm12, ymm15
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, ymm13
-	vpxor ymm4, ymm4, ymm2
-	vmovdqa [rsp + 1952], ymm15
-	vpsrld ymm15, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm3, ymm3, ymm0
-	vpxor ymm5, ymm5, ymm14
-	vpor ymm15, ymm15, ymm12
-	vpsrld ymm12, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpxor ymm8, ymm8, ymm3
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm6, ymm6, ymm15
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm11, ymm11, ymm12
-	vpxor ymm0, ymm0, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1696]
-	vpor ymm5, ymm5, ymm8
-	vpaddd ymm8, ymm7, ymm4
-	vpxor ymm7, ymm13, ymm11
-	vpaddd ymm13, ymm11, [rsp + 1760]
-	vpshufb ymm11, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm9, ymm5
-	vpxor ymm9, ymm10, ymm8
-	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm8, [rsp + 1824]
-	vpaddd ymm8, ymm2, ymm11
-	vpxor ymm2, ymm1, ymm0
+	vpslld ymm10, ymm11, 25
+	vpsrld ymm11, ymm11, 7
+	vpor ymm4, ymm4, ymm12
+	vpaddd ymm12, ymm13, ymm15
+	vpslld ymm13, ymm0, 25
+	vpsrld ymm0, ymm0, 7
+	vpor ymm11, ymm11, ymm10
+	vpaddd ymm10, ymm9, ymm4
+	vpxor ymm9, ymm5, ymm12
+	vpaddd ymm5, ymm12, [r15 + 320]
+	vpor ymm12, ymm0, ymm13
+	vpaddd ymm0, ymm6, ymm11
+	vpxor ymm13, ymm1, ymm10
+	vpaddd ymm6, ymm10, [r15 + 416]
 	vpshufb ymm1, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm3, ymm10
-	vpaddd ymm3, ymm0, [rsp + 1472]
-	vpxor ymm0, ymm15, ymm8
-	vpshufb ymm15, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm1, [rsp + 1952]
-	vpxor ymm12, ymm12, ymm9
-	vmovdqa [rsp + 1952], ymm9
-	vpsrld ymm9, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm14, ymm14, ymm15
-	vpxor ymm4, ymm4, ymm2
-	vpor ymm9, ymm9, ymm0
-	vpsrld ymm0, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm5, ymm5, ymm14
-	vpor ymm0, ymm0, ymm12
-	vpsrld ymm12, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm6, ymm6, ymm9
-	vpor ymm12, ymm12, ymm4
-	vpsrld ymm4, ymm5, 12
+	vpaddd ymm10, ymm7, ymm12
+	vpxor ymm9, ymm2, ymm0
+	vpshufb ymm7, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm0, [r15 + 384]
+	vpaddd ymm13, ymm3, ymm1
+	vpxor ymm0, ymm14, ymm10
+	vpshufb ymm3, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm7, [rsp + 1856]
+	vpaddd ymm9, ymm10, [r15 + 128]
+	vpxor ymm10, ymm15, ymm13
+	vpshufb ymm15, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm8, ymm3
+	vpxor ymm8, ymm4, ymm14
+	vpslld ymm4, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vmovdqa [rsp + 1856], ymm14
+	vpaddd ymm14, ymm15, [rsp + 1664]
+	vpxor ymm11, ymm11, ymm0
+	vmovdqa [rsp + 1664], ymm0
+	vpsrld ymm0, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpor ymm10, ymm10, ymm4
+	vpxor ymm4, ymm12, ymm14
+	vpslld ymm12, ymm11, 20
+	vpsrld ymm11, ymm11, 12
+	vpor ymm0, ymm0, ymm8
+	vpaddd ymm8, ymm5, ymm10
+	vpslld ymm5, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vpor ymm11, ymm11, ymm12
+	vpaddd ymm12, ymm6, ymm0
+	jmp .Lfull_1152_groups8
+.Lfull_1152_groups8:
+	vpxor ymm6, ymm1, ymm8
+	vpor ymm1, ymm4, ymm5
+	vpaddd ymm4, ymm2, ymm11
+	vpxor ymm5, ymm7, ymm12
+	vpshufb ymm2, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm9, ymm1
+	vpxor ymm6, ymm3, ymm4
+	vpshufb ymm9, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm13, ymm2
+	vpxor ymm5, ymm15, ymm7
+	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm9, [rsp + 1856]
+	vpxor ymm6, ymm10, ymm3
+	vpxor ymm10, ymm7, ymm3
+	vpshufb ymm7, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm13, [rsp + 1664]
+	vpxor ymm5, ymm0, ymm15
+	vpxor ymm0, ymm4, ymm15
+	vpsrld ymm4, ymm6, 7
+	vpslld ymm15, ymm6, 25
+	vpaddd ymm6, ymm14, ymm7
+	vpxor ymm14, ymm11, ymm3
+	vpsrld ymm11, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpor ymm4, ymm4, ymm15
+	vpxor ymm3, ymm12, ymm3
+	vpxor ymm15, ymm1, ymm6
+	vpsrld ymm12, ymm14, 7
+	vpslld ymm1, ymm14, 25
+	vpor ymm14, ymm11, ymm5
+	vpxor ymm5, ymm4, ymm7
+	vpxor ymm11, ymm8, ymm6
+	vpslld ymm4, ymm15, 25
+	vpsrld ymm7, ymm15, 7
+	vpor ymm8, ymm12, ymm1
+	vpxor ymm6, ymm14, ymm13
+	vpor ymm15, ymm7, ymm4
+	vpxor ymm12, ymm8, ymm9
+	vpxor ymm7, ymm15, ymm2
+	vmovdqa ymm1, ymm0
+	vmovdqa ymm0, ymm11
+	vmovdqa ymm2, ymm10
+	vmovdqa ymm4, ymm6
+	vmovdqa ymm6, ymm12
+	test r12d, r12d
+	jnz .Lblock_groups8
+	mov rbx, [rsp + 40]
+	mov rdi, [rsp + 0]
+	lea r13, [rsp + 160]
+	cmp qword ptr [rsp + 8], 8
+	cmovb rdi, r13
+	test dword ptr [rsp + 20], 1
+	jnz .Lodd_groups8
+/* Segment last_even: 987 instructions */
+	vmovd xmm8, [rcx + rbx - 2]
+	vmovd xmm9, [r9 + rbx - 2]
+	vpaddd ymm10, ymm2, ymm6
+	vpaddd ymm11, ymm3, ymm7
+	vpaddd ymm12, ymm1, ymm5
+	vmovd xmm13, [r8 + rbx - 2]
+	vmovd xmm14, [r10 + rbx - 2]
+	vmovd xmm15, [rax + rbx - 2]
+	vmovd xmm2, [r11 + rbx - 2]
+	vmovd xmm3, [rdx + rbx - 2]
+	vmovd xmm1, [rsi + rbx - 2]
+	vmovdqa [rsp + 1472], ymm4
+	vpxor ymm4, ymm10, [rip + .Lword_00000002]
+	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
+	vpunpckldq xmm13, xmm13, xmm9
+	vpxor ymm9, ymm11, [rip + .Lword_0000000a]
+	vpunpckldq xmm14, xmm14, xmm2
+	vpunpckldq xmm2, xmm15, xmm8
+	vpaddd ymm15, ymm4, [rip + .Lword_3c6ef372]
+	vpunpckldq xmm8, xmm3, xmm1
+	vpshufb ymm3, ymm12, [rip + .Lrotate_16]
+	vpshufb ymm1, ymm9, [rip + .Lrotate_16]
+	vpunpcklqdq xmm9, xmm13, xmm14
+	vpxor ymm13, ymm6, ymm15
+	vpunpcklqdq xmm14, xmm2, xmm8
+	vpaddd ymm6, ymm3, [rip + .Lword_bb67ae85]
+	vpaddd ymm2, ymm1, [rip + .Lword_a54ff53a]
+	vpsrld ymm8, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vinserti128 ymm14, ymm14, xmm9, 1
+	vpxor ymm9, ymm5, ymm6
+	vpxor ymm5, ymm7, ymm2
+	vpor ymm7, ymm8, ymm13
+	vpsrld ymm8, ymm14, 16
+	vpsrld ymm13, ymm9, 12
+	vpsrld ymm14, ymm5, 12
 	vpslld ymm5, ymm5, 20
-	vpaddd ymm13, ymm13, ymm0
-	vpxor ymm11, ymm11, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1536]
-	vpor ymm4, ymm4, ymm5
-	vpaddd ymm5, ymm7, ymm12
-	vpxor ymm7, ymm10, ymm13
-	vpaddd ymm10, ymm13, [rsp + 1632]
-	vpshufb ymm13, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm3, ymm4
-	vpxor ymm3, ymm1, ymm5
-	vpshufb ymm1, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm5, [rsp + 1408]
-	vpaddd ymm5, ymm8, ymm13
-	vpxor ymm8, ymm15, ymm11
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm1, [rsp + 1952]
-	vpaddd ymm11, ymm11, [rsp + 1600]
-	vpxor ymm9, ymm9, ymm5
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm15
-	vpxor ymm0, ymm0, ymm3
-	vmovdqa [rsp + 1952], ymm3
-	vpsrld ymm3, ymm9, 7
+	vpslld ymm9, ymm9, 20
+	vpaddd ymm10, ymm10, ymm7
+	vpaddd ymm0, ymm0, ymm8
+	vpor ymm14, ymm14, ymm5
+	vpor ymm5, ymm13, ymm9
+	vpxor ymm13, ymm4, ymm10
+	vpaddd ymm9, ymm0, [rsp + 1472]
+	vpaddd ymm4, ymm11, ymm14
+	vpaddd ymm0, ymm12, ymm5
+	vpshufb ymm11, ymm13, [rip + .Lrotate_8]
+	vpshufb ymm12, ymm9, [rip + .Lrotate_16]
+	vpxor ymm13, ymm1, ymm4
+	vpxor ymm1, ymm3, ymm0
+	vpaddd ymm3, ymm15, ymm11
+	vpaddd ymm15, ymm12, [rip + .Lword_6a09e667]
+	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
+	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
+	vpxor ymm7, ymm7, ymm3
+	vmovdqa [rsp + 1504], ymm8
+	vpxor ymm8, ymm15, [rsp + 1472]
+	vpaddd ymm2, ymm2, ymm13
+	vpaddd ymm6, ymm6, ymm1
+	vpxor ymm14, ymm14, ymm2
+	vpxor ymm5, ymm5, ymm6
+	vmovdqa [rsp + 1472], ymm6
+	vpslld ymm6, ymm8, 20
+	vpsrld ymm8, ymm8, 12
+	jmp .Llast_even_64_groups8
+.Llast_even_64_groups8:
+	vpor ymm8, ymm8, ymm6
+	vpslld ymm6, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpaddd ymm9, ymm9, ymm8
+	vpor ymm7, ymm7, ymm6
+	vpsrld ymm6, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpxor ymm12, ymm12, ymm9
+	vpor ymm6, ymm6, ymm5
+	vpsrld ymm5, ymm14, 7
+	vpslld ymm14, ymm14, 25
+	vpaddd ymm0, ymm0, ymm7
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpor ymm5, ymm5, ymm14
+	vpaddd ymm14, ymm9, ymm6
+	vpaddd ymm9, ymm15, ymm12
+	vpaddd ymm15, ymm10, ymm5
+	vpxor ymm10, ymm13, ymm14
+	vpxor ymm13, ymm12, ymm0
+	vpxor ymm12, ymm8, ymm9
+	vpxor ymm8, ymm1, ymm15
+	vpshufb ymm1, ymm13, [rip + .Lrotate_16]
+	vpshufb ymm13, ymm10, [rip + .Lrotate_16]
+	vpsrld ymm10, ymm12, 7
+	vpslld ymm12, ymm12, 25
+	vpaddd ymm2, ymm2, ymm1
+	vpaddd ymm3, ymm3, ymm13
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpor ymm10, ymm10, ymm12
+	vpxor ymm12, ymm6, ymm3
+	vpxor ymm6, ymm7, ymm2
+	vpaddd ymm7, ymm9, ymm8
+	vpaddd ymm9, ymm4, ymm10
+	vpslld ymm4, ymm12, 20
+	vpsrld ymm12, ymm12, 12
+	vpxor ymm5, ymm5, ymm7
+	vpxor ymm11, ymm11, ymm9
+	vpor ymm12, ymm12, ymm4
+	vpslld ymm4, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpshufb ymm11, ymm11, [rip + .Lrotate_16]
+	vpor ymm6, ymm6, ymm4
+	vpslld ymm4, ymm5, 20
+	vpaddd ymm14, ymm14, ymm12
+	vpsrld ymm5, ymm5, 12
+	vmovdqa [rsp + 1536], ymm11
+	vpaddd ymm11, ymm11, [rsp + 1472]
+	vpaddd ymm0, ymm0, ymm6
+	vpxor ymm13, ymm13, ymm14
+	vpor ymm5, ymm5, ymm4
+	vpxor ymm4, ymm10, ymm11
+	vpxor ymm10, ymm1, ymm0
+	vpshufb ymm1, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm15, ymm5
+	vpslld ymm15, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vpaddd ymm3, ymm3, ymm1
+	vpxor ymm8, ymm8, ymm13
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpor ymm4, ymm4, ymm15
+	vpxor ymm15, ymm12, ymm3
+	vpshufb ymm12, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm2, ymm10
+	vpaddd ymm2, ymm9, ymm4
+	jmp .Llast_even_128_groups8
+.Llast_even_128_groups8:
+	vpslld ymm9, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm7, ymm7, ymm12
+	vpxor ymm6, ymm6, ymm8
+	vmovdqa [rsp + 1472], ymm10
+	vpxor ymm10, ymm2, [rsp + 1536]
+	vpor ymm15, ymm15, ymm9
+	vpxor ymm9, ymm5, ymm7
+	vpslld ymm5, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm0, ymm15
+	vpor ymm6, ymm6, ymm5
+	vpsrld ymm5, ymm9, 7
 	vpslld ymm9, ymm9, 25
-	vpaddd ymm14, ymm14, ymm8
-	vpxor ymm12, ymm12, ymm2
-	vpor ymm3, ymm3, ymm9
+	vpaddd ymm11, ymm11, ymm10
+	vpxor ymm12, ymm12, ymm0
+	vpor ymm5, ymm5, ymm9
+	vpaddd ymm9, ymm13, ymm6
+	vpxor ymm13, ymm4, ymm11
+	vpshufb ymm4, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm2, ymm5
+	vpxor ymm2, ymm10, ymm9
+	vpaddd ymm10, ymm9, [rsp + 1504]
+	vpslld ymm9, ymm13, 25
+	vpsrld ymm13, ymm13, 7
+	vpaddd ymm11, ymm11, ymm4
+	vpxor ymm1, ymm1, ymm12
+	vpshufb ymm2, ymm2, [rip + .Lrotate_16]
+	vpor ymm13, ymm13, ymm9
+	vpxor ymm9, ymm15, ymm11
+	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm3, ymm2
+	vpaddd ymm3, ymm14, ymm13
+	vpsrld ymm14, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpaddd ymm8, ymm8, ymm15
+	vpxor ymm6, ymm6, ymm1
+	vmovdqa [rsp + 1536], ymm3
+	vpxor ymm3, ymm3, [rsp + 1472]
+	vpor ymm14, ymm14, ymm9
+	vpxor ymm9, ymm5, ymm8
+	vpslld ymm5, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm0, ymm14
+	vpor ymm6, ymm6, ymm5
+	vpsrld ymm5, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpaddd ymm7, ymm7, ymm3
+	vpxor ymm4, ymm4, ymm0
+	vpor ymm5, ymm5, ymm9
+	vpaddd ymm9, ymm10, ymm6
+	vpxor ymm10, ymm13, ymm7
+	vpshufb ymm13, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm12, ymm5
+	vpxor ymm12, ymm2, ymm9
+	vpslld ymm2, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpaddd ymm11, ymm11, ymm13
+	vpxor ymm15, ymm15, ymm4
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpor ymm10, ymm10, ymm2
+	vpxor ymm2, ymm14, ymm11
+	jmp .Llast_even_192_groups8
+.Llast_even_192_groups8:
+	vpshufb ymm14, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm1, ymm12
+	vpaddd ymm1, ymm10, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm11
+	vpsrld ymm11, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpaddd ymm8, ymm8, ymm14
+	vpxor ymm6, ymm6, ymm15
+	vpxor ymm3, ymm3, ymm1
+	vpor ymm11, ymm11, ymm2
+	vpxor ymm2, ymm5, ymm8
+	vpslld ymm5, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm1, ymm11
+	vpor ymm6, ymm6, ymm5
+	vpsrld ymm5, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpaddd ymm7, ymm7, ymm3
+	vpxor ymm14, ymm14, ymm1
+	vpor ymm5, ymm5, ymm2
+	vpaddd ymm2, ymm0, ymm6
+	vpxor ymm0, ymm10, ymm7
+	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm9, ymm5
+	vpxor ymm9, ymm3, ymm2
+	vpsrld ymm3, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	vpaddd ymm15, ymm15, ymm10
+	vpxor ymm13, ymm13, ymm14
+	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
+	vpor ymm3, ymm3, ymm0
+	vpxor ymm0, ymm11, ymm15
+	vpshufb ymm11, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm8, ymm9
+	vpaddd ymm8, ymm4, ymm3
+	vpsrld ymm4, ymm0, 12
+	vpslld ymm0, ymm0, 20
+	vpaddd ymm7, ymm7, ymm11
+	vpxor ymm6, ymm6, ymm13
+	vpxor ymm12, ymm12, ymm8
+	vpor ymm4, ymm4, ymm0
+	vpxor ymm0, ymm5, ymm7
+	vpslld ymm5, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm4
+	vpor ymm6, ymm6, ymm5
+	vpslld ymm5, ymm0, 20
+	vpsrld ymm0, ymm0, 12
+	vmovdqa [rsp + 1472], ymm12
+	vpaddd ymm12, ymm12, [rsp + 1536]
+	vpxor ymm10, ymm10, ymm1
+	vpor ymm0, ymm0, ymm5
+	vpaddd ymm5, ymm2, ymm6
+	vpxor ymm2, ymm3, ymm12
+	vpshufb ymm3, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm14, ymm0
+	vpxor ymm14, ymm9, ymm5
+	vpslld ymm9, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpaddd ymm15, ymm15, ymm3
+	vpxor ymm11, ymm11, ymm10
+	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
+	jmp .Llast_even_256_groups8
+.Llast_even_256_groups8:
+	vpor ymm2, ymm2, ymm9
+	vpxor ymm9, ymm4, ymm15
+	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm13, ymm14
+	vpaddd ymm13, ymm8, ymm2
+	vpsrld ymm8, ymm9, 7
+	vpslld ymm9, ymm9, 25
+	vpaddd ymm7, ymm7, ymm4
+	vpxor ymm6, ymm6, ymm11
+	vmovdqa [rsp + 1536], ymm14
+	vpxor ymm14, ymm13, [rsp + 1472]
+	vpor ymm8, ymm8, ymm9
+	vpxor ymm9, ymm0, ymm7
+	vpsrld ymm0, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm5, ymm8
+	vpor ymm0, ymm0, ymm6
+	vpslld ymm6, ymm9, 25
+	vpsrld ymm9, ymm9, 7
+	vpaddd ymm12, ymm12, ymm14
+	vpxor ymm4, ymm4, ymm5
+	vpor ymm9, ymm9, ymm6
+	vpaddd ymm6, ymm10, ymm0
+	vpxor ymm10, ymm2, ymm12
+	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm13, ymm9
+	vpxor ymm13, ymm14, ymm6
+	vpsrld ymm14, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vpaddd ymm12, ymm12, ymm2
+	vpxor ymm3, ymm3, ymm4
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpor ymm14, ymm14, ymm10
+	vpxor ymm10, ymm8, ymm12
+	vpshufb ymm8, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm15, ymm13
+	vpaddd ymm15, ymm1, ymm14
+	vpslld ymm1, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpaddd ymm11, ymm11, ymm8
+	vpxor ymm0, ymm0, ymm3
+	vmovdqa [rsp + 1472], ymm15
+	vpxor ymm15, ymm15, [rsp + 1536]
+	vpor ymm10, ymm10, ymm1
+	vpxor ymm1, ymm9, ymm11
+	vpslld ymm9, ymm0, 20
+	vpsrld ymm0, ymm0, 12
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm5, ymm10
+	vpor ymm0, ymm0, ymm9
+	vpsrld ymm9, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpaddd ymm7, ymm7, ymm15
+	vpxor ymm2, ymm2, ymm5
+	vpor ymm9, ymm9, ymm1
+	vpaddd ymm1, ymm6, ymm0
+	vpxor ymm6, ymm14, ymm7
+	vpshufb ymm14, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm4, ymm9
+	vpxor ymm4, ymm13, ymm1
+	vpsrld ymm13, ymm6, 12
+	vpslld ymm6, ymm6, 20
+	vpaddd ymm12, ymm12, ymm14
+	jmp .Llast_even_320_groups8
+.Llast_even_320_groups8:
+	vpxor ymm8, ymm8, ymm2
+	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
+	vpor ymm13, ymm13, ymm6
+	vpxor ymm6, ymm10, ymm12
+	vpshufb ymm10, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm3, ymm4
+	vpaddd ymm3, ymm13, [rsp + 1472]
+	vmovdqa [rsp + 1472], ymm12
+	vpslld ymm12, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpaddd ymm11, ymm11, ymm10
+	vpxor ymm0, ymm0, ymm8
+	vpxor ymm15, ymm15, ymm3
+	vpor ymm6, ymm6, ymm12
+	vpxor ymm12, ymm9, ymm11
 	vpsrld ymm9, ymm0, 7
 	vpslld ymm0, ymm0, 25
-	vpxor ymm4, ymm4, ymm14
+	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, ymm6
 	vpor ymm9, ymm9, ymm0
 	vpsrld ymm0, ymm12, 7
 	vpslld ymm12, ymm12, 25
-	vpaddd ymm10, ymm10, ymm3
+	vpaddd ymm7, ymm7, ymm15
+	vpxor ymm10, ymm10, ymm3
 	vpor ymm0, ymm0, ymm12
-	vpsrld ymm12, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm11, ymm11, ymm9
-	vpxor ymm8, ymm8, ymm10
-	vpaddd ymm10, ymm10, [rsp + 1568]
-	vpor ymm12, ymm12, ymm4
-	vpaddd ymm4, ymm6, ymm0
-	vpxor ymm6, ymm15, ymm11
-	vpaddd ymm15, ymm11, [rsp + 1728]
-	vpshufb ymm11, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm7, ymm12
-	vpxor ymm7, ymm1, ymm4
-	vpshufb ymm1, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, [rsp + 1856]
-	vpaddd ymm4, ymm2, ymm11
-	vpxor ymm2, ymm13, ymm8
-	vpshufb ymm13, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm5, ymm1
-	vpaddd ymm5, ymm8, [rsp + 1504]
-	vpxor ymm8, ymm3, ymm4
-	vpshufb ymm3, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, ymm13
-	vpxor ymm14, ymm9, ymm7
-	vpsrld ymm9, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 1440], ymm7
-	vpaddd ymm7, ymm3, [rsp + 1952]
-	vpxor ymm0, ymm0, ymm2
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpxor ymm12, ymm12, ymm7
-	vpor ymm8, ymm8, ymm14
-	vpsrld ymm14, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm10, ymm10, ymm9
-	vpor ymm14, ymm14, ymm0
-	vpsrld ymm0, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpaddd ymm15, ymm15, ymm8
-	vpxor ymm11, ymm11, ymm10
-	vpaddd ymm10, ymm10, [rsp + 1920]
-	vpor ymm0, ymm0, ymm12
-	vpaddd ymm12, ymm6, ymm14
-	vpxor ymm6, ymm1, ymm15
-	vpaddd ymm1, ymm15, [rsp + 1792]
-	vpshufb ymm15, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm5, ymm0
-	vpxor ymm5, ymm13, ymm12
-	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm12, [rsp + 1696]
-	vpaddd ymm12, ymm4, ymm15
-	vpxor ymm4, ymm3, ymm11
-	vpshufb ymm3, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm13, [rsp + 1440]
-	vpaddd ymm11, ymm11, [rsp + 1472]
-	vpxor ymm9, ymm9, ymm12
-	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm3
-	vpxor ymm8, ymm8, ymm5
-	vmovdqa [rsp + 1472], ymm12
-	vpsrld ymm12, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm7, ymm7, ymm4
-	vpxor ymm14, ymm14, ymm2
-	vpor ymm12, ymm12, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpxor ymm0, ymm0, ymm7
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpaddd ymm6, ymm6, ymm12
-	vpor ymm8, ymm8, ymm14
-	vpsrld ymm14, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm10, ymm10, ymm9
-	vpxor ymm4, ymm4, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1536]
-	vpor ymm14, ymm14, ymm0
-	vpaddd ymm0, ymm11, ymm8
-	vpxor ymm11, ymm3, ymm10
-	vpaddd ymm3, ymm10, [rsp + 1664]
-	vpshufb ymm10, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm1, ymm14
-	vpxor ymm1, ymm13, ymm0
-	vpshufb ymm13, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm0, [rsp + 1888]
-	vpaddd ymm0, ymm5, ymm10
-	vpxor ymm5, ymm15, ymm4
-	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm7, ymm13
-	vpaddd ymm7, ymm4, [rsp + 1504]
-	vpxor ymm4, ymm12, ymm0
-	vpshufb ymm12, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm15, [rsp + 1472]
-	vpxor ymm9, ymm9, ymm1
-	vmovdqa [rsp + 1472], ymm1
-	vpsrld ymm1, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm2, ymm2, ymm12
-	vpxor ymm8, ymm8, ymm5
-	vpor ymm1, ymm1, ymm4
-	vpsrld ymm4, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpxor ymm14, ymm14, ymm2
-	vpor ymm4, ymm4, ymm9
-	vpsrld ymm9, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm6, ymm6, ymm1
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm3, ymm3, ymm4
-	vpxor ymm10, ymm10, ymm6
-	vpaddd ymm6, ymm6, [rsp + 1408]
-	vpor ymm8, ymm8, ymm14
-	vpaddd ymm14, ymm11, ymm9
-	vpxor ymm11, ymm13, ymm3
-	vpaddd ymm13, ymm3, [rsp + 1760]
-	vpshufb ymm3, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm7, ymm8
-	vpxor ymm7, ymm15, ymm14
-	vpshufb ymm15, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm14, [rsp + 1568]
-	vpaddd ymm14, ymm0, ymm3
-	vpxor ymm0, ymm12, ymm10
-	vpshufb ymm12, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm15, [rsp + 1472]
-	vpaddd ymm10, ymm10, [rsp + 1728]
-	vpxor ymm1, ymm1, ymm14
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, ymm12
-	vpxor ymm4, ymm4, ymm7
-	vmovdqa [rsp + 1728], ymm7
-	vpsrld ymm7, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm2, ymm2, ymm0
-	vpxor ymm9, ymm9, ymm5
-	vpor ymm7, ymm7, ymm1
-	vpsrld ymm1, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpxor ymm8, ymm8, ymm2
-	vpor ymm1, ymm1, ymm4
-	vpsrld ymm4, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm13, ymm13, ymm7
-	vpor ymm4, ymm4, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm10, ymm10, ymm1
-	vpxor ymm0, ymm0, ymm13
-	vpaddd ymm13, ymm13, [rsp + 1856]
-	vpor ymm9, ymm9, ymm8
-	vpaddd ymm8, ymm6, ymm4
-	vpxor ymm6, ymm12, ymm10
-	vpaddd ymm12, ymm10, [rsp + 1632]
-	vpshufb ymm10, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm11, ymm9
-	vpxor ymm11, ymm15, ymm8
-	vpshufb ymm15, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm8, [rsp + 1824]
-	vpaddd ymm8, ymm5, ymm10
-	vpxor ymm5, ymm3, ymm0
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm14, ymm15
-	vpaddd ymm14, ymm0, [rsp + 1600]
-	vpxor ymm0, ymm7, ymm8
-	vpshufb ymm7, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm2, ymm3
-	vpxor ymm2, ymm1, ymm11
-	vpsrld ymm1, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vmovdqa [rsp + 1600], ymm11
-	vpaddd ymm11, ymm7, [rsp + 1728]
-	vpxor ymm4, ymm4, ymm5
-	vpor ymm1, ymm1, ymm0
-	vpsrld ymm0, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpxor ymm9, ymm9, ymm11
-	vpor ymm0, ymm0, ymm2
-	vpsrld ymm2, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm13, ymm13, ymm1
-	vpor ymm2, ymm2, ymm4
-	vpsrld ymm4, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm12, ymm12, ymm0
-	vpxor ymm10, ymm10, ymm13
-	vpor ymm4, ymm4, ymm9
-	vpaddd ymm9, ymm6, ymm2
-	vpxor ymm6, ymm15, ymm12
-	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm14, ymm4
-	vpxor ymm14, ymm3, ymm9
-	vpshufb ymm3, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm8, ymm15
-	vpxor ymm8, ymm7, ymm10
-	vpshufb ymm7, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm3, [rsp + 1600]
-	vpxor ymm1, ymm1, ymm6
-	vpxor ymm10, ymm10, ymm6
-	vpshufb ymm6, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm5, ymm7
-	vpxor ymm5, ymm0, ymm14
-	vpxor ymm0, ymm9, ymm14
-	vpsrld ymm9, ymm1, 7
-	vpslld ymm14, ymm1, 25
-	vpaddd ymm1, ymm11, ymm6
-	vpxor ymm11, ymm2, ymm8
-	vpsrld ymm2, ymm5, 7
+	vpaddd ymm12, ymm5, ymm9
+	vpxor ymm5, ymm13, ymm7
+	vpshufb ymm13, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm1, ymm0
+	vpxor ymm1, ymm15, ymm12
+	vpaddd ymm15, ymm12, [rsp + 1504]
+	vpsrld ymm12, ymm5, 7
 	vpslld ymm5, ymm5, 25
-	vpor ymm9, ymm9, ymm14
-	vpxor ymm14, ymm12, ymm8
-	vpxor ymm12, ymm4, ymm1
-	vpsrld ymm8, ymm11, 7
-	vpslld ymm4, ymm11, 25
-	vpor ymm11, ymm2, ymm5
-	vpxor ymm2, ymm13, ymm1
-	vpxor ymm5, ymm9, ymm6
-	vpsrld ymm13, ymm12, 7
-	vpslld ymm1, ymm12, 25
-	vpor ymm9, ymm8, ymm4
-	vpxor ymm4, ymm11, ymm7
-	vpor ymm6, ymm13, ymm1
-	vpxor ymm12, ymm9, ymm3
-	vpxor ymm7, ymm6, ymm15
-	vmovdqa ymm1, ymm0
-	vmovdqa ymm0, ymm2
-	vmovdqa ymm2, ymm10
-	vmovdqa ymm3, ymm14
-	vmovdqa ymm6, ymm12
-	jmp .Leven_groups8
-.Llast_groups8:
-	je .Lodd_groups8
-.Leven_groups8:
-	mov rdi, [rsp + 0]
-	lea r13, [rsp + 64]
-	cmp dword ptr [rsp + 8], 8
-	cmovne rdi, r13
-/* Segment last_even: 968 instructions */
-	vpaddd ymm8, ymm3, ymm7
-	vpaddd ymm9, ymm0, [rsp + 320]
-	vpaddd ymm10, ymm1, ymm5
-	vpaddd ymm11, ymm2, ymm6
-	vpaddd ymm12, ymm9, ymm4
-	vpxor ymm13, ymm8, [rip + .Lword_0000000a]
-	vpxor ymm14, ymm11, [rip + .Lword_00000002]
-	vpshufb ymm15, ymm10, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm15, [rip + .Lword_bb67ae85]
-	vpshufb ymm2, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm0, [rip + .Lword_a54ff53a]
-	vpxor ymm14, ymm5, ymm1
-	vpxor ymm13, ymm7, ymm9
-	vpaddd ymm5, ymm3, [rip + .Lword_3c6ef372]
-	vpxor ymm7, ymm6, ymm5
-	vpaddd ymm6, ymm2, [rip + .Lword_6a09e667]
-	vpxor ymm4, ymm4, ymm6
-	vmovdqa [rsp + 1408], ymm6
-	vpsrld ymm6, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm6, ymm6, ymm7
-	vpsrld ymm7, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpor ymm7, ymm7, ymm14
-	vpslld ymm14, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm11, ymm11, ymm6
-	vpor ymm13, ymm13, ymm14
-	vpsrld ymm14, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm3, ymm3, ymm11
-	vpor ymm14, ymm14, ymm4
-	vpaddd ymm4, ymm8, ymm13
-	vpxor ymm8, ymm15, ymm10
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm12, ymm14
-	vpxor ymm12, ymm0, ymm4
-	vpshufb ymm0, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm5, ymm15
-	vpxor ymm5, ymm2, ymm3
-	vpshufb ymm2, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm1, ymm0
-	vpxor ymm1, ymm6, ymm8
-	vpshufb ymm6, ymm5, [rip + .Lrotate_8]
-	vpxor ymm5, ymm7, ymm12
-	vpaddd ymm7, ymm9, ymm2
+	vpaddd ymm8, ymm8, ymm13
+	vpxor ymm14, ymm14, ymm10
+	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
+	vpor ymm12, ymm12, ymm5
+	vpxor ymm5, ymm6, ymm8
+	vpshufb ymm6, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm11, ymm1
+	vpaddd ymm11, ymm2, ymm12
+	vpsrld ymm2, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm7, ymm7, ymm6
+	vpxor ymm9, ymm9, ymm14
+	vpxor ymm4, ymm4, ymm11
+	vpor ymm2, ymm2, ymm5
+	vpxor ymm5, ymm0, ymm7
+	vpslld ymm0, ymm9, 20
+	vpsrld ymm9, ymm9, 12
+	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm3, ymm2
+	vpor ymm9, ymm9, ymm0
+	vpsrld ymm0, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vmovdqa [rsp + 1536], ymm4
+	vpaddd ymm4, ymm4, [rsp + 1472]
+	vpxor ymm13, ymm13, ymm3
+	vpor ymm0, ymm0, ymm5
+	vpaddd ymm5, ymm15, ymm9
+	vpxor ymm15, ymm12, ymm4
+	vpshufb ymm12, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm10, ymm0
+	vpxor ymm10, ymm1, ymm5
+	jmp .Llast_even_384_groups8
+.Llast_even_384_groups8:
+	vpslld ymm1, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpaddd ymm8, ymm8, ymm12
+	vpxor ymm6, ymm6, ymm13
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpor ymm15, ymm15, ymm1
+	vpxor ymm1, ymm2, ymm8
+	vpshufb ymm2, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm14, ymm10
+	vpaddd ymm14, ymm11, ymm15
+	vpsrld ymm11, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpaddd ymm7, ymm7, ymm2
+	vpxor ymm9, ymm9, ymm6
+	vmovdqa [rsp + 1472], ymm10
+	vpxor ymm10, ymm14, [rsp + 1536]
+	vpor ymm11, ymm11, ymm1
+	vpxor ymm1, ymm0, ymm7
+	vpsrld ymm0, ymm9, 7
+	vpslld ymm9, ymm9, 25
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm5, ymm11
+	vpor ymm0, ymm0, ymm9
 	vpslld ymm9, ymm1, 25
 	vpsrld ymm1, ymm1, 7
-	vmovdqa [rsp + 1440], ymm12
-	vpaddd ymm12, ymm6, [rsp + 1408]
-	vpxor ymm13, ymm13, ymm7
+	vpaddd ymm4, ymm4, ymm10
+	vpxor ymm2, ymm2, ymm5
 	vpor ymm1, ymm1, ymm9
-	vpslld ymm9, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpxor ymm14, ymm14, ymm12
-	vpor ymm5, ymm5, ymm9
-	vpslld ymm9, ymm13, 25
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm10, ymm10, ymm1
-	vpor ymm13, ymm13, ymm9
-	vpsrld ymm9, ymm14, 7
-	vpslld ymm14, ymm14, 25
-	vpaddd ymm3, ymm3, ymm5
-	vpxor ymm6, ymm6, ymm10
-	vpor ymm9, ymm9, ymm14
-	vpaddd ymm14, ymm11, ymm13
-	vpxor ymm11, ymm2, ymm3
-	vpshufb ymm2, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, ymm9
-	vpxor ymm4, ymm0, ymm14
-	vpshufb ymm0, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm7, ymm2
-	vpxor ymm7, ymm15, ymm6
-	vpshufb ymm15, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm8, ymm0
-	vpxor ymm8, ymm1, ymm11
-	vpshufb ymm1, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm12, ymm15
-	vpxor ymm12, ymm5, ymm4
-	vpslld ymm5, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vmovdqa [rsp + 1408], ymm4
-	vpaddd ymm4, ymm1, [rsp + 1440]
-	vpxor ymm13, ymm13, ymm7
-	vpor ymm8, ymm8, ymm5
-	vpslld ymm5, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpxor ymm9, ymm9, ymm4
-	vpor ymm12, ymm12, ymm5
-	vpslld ymm5, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm10, ymm10, ymm8
-	vpor ymm13, ymm13, ymm5
-	vpsrld ymm5, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm3, ymm3, ymm12
-	vpxor ymm2, ymm2, ymm10
-	vpor ymm5, ymm5, ymm9
-	vpaddd ymm9, ymm14, ymm13
-	vpxor ymm14, ymm0, ymm3
-	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm6, ymm5
-	vpxor ymm6, ymm15, ymm9
-	vpshufb ymm15, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm11, ymm0
-	vpxor ymm11, ymm1, ymm2
-	vpshufb ymm1, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm15, [rsp + 1408]
-	vpxor ymm8, ymm8, ymm14
-	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm7, ymm1
-	vpxor ymm12, ymm12, ymm6
-	vmovdqa [rsp + 1408], ymm14
-	vpslld ymm14, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpaddd ymm4, ymm4, ymm11
-	vpxor ymm13, ymm13, ymm7
-	vpor ymm8, ymm8, ymm14
-	vpsrld ymm14, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpxor ymm5, ymm5, ymm4
-	vpor ymm14, ymm14, ymm12
-	vpsrld ymm12, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm9, ymm9, ymm8
-	vpor ymm12, ymm12, ymm13
-	vpsrld ymm13, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm10, ymm10, ymm14
-	vpxor ymm11, ymm11, ymm9
-	vpaddd ymm9, ymm9, [rsp + 320]
-	vpor ymm13, ymm13, ymm5
-	vpaddd ymm5, ymm2, ymm12
-	vpxor ymm2, ymm1, ymm10
-	vpshufb ymm1, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm3, ymm13
-	vpxor ymm3, ymm15, ymm5
+	vpaddd ymm9, ymm13, ymm0
+	vpxor ymm13, ymm15, ymm4
 	vpshufb ymm15, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm6, ymm1
-	vpxor ymm6, ymm0, ymm11
-	vpaddd ymm0, ymm4, ymm15
-	vpshufb ymm4, ymm3, [rip + .Lrotate_16]
-	vpxor ymm3, ymm8, ymm2
-	vpshufb ymm8, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm4, [rsp + 1408]
-	vpxor ymm14, ymm14, ymm0
-	vmovdqa [rsp + 1408], ymm0
-	vpsrld ymm0, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpaddd ymm7, ymm7, ymm8
-	vpxor ymm12, ymm12, ymm6
-	vpor ymm0, ymm0, ymm3
-	vpslld ymm3, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpxor ymm13, ymm13, ymm7
-	vpor ymm14, ymm14, ymm3
-	vpslld ymm3, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpaddd ymm9, ymm9, ymm0
-	vpor ymm12, ymm12, ymm3
-	vpsrld ymm3, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpaddd ymm10, ymm10, ymm14
-	vpxor ymm1, ymm1, ymm9
-	vpor ymm3, ymm3, ymm13
-	vpaddd ymm13, ymm5, ymm12
-	vpxor ymm5, ymm15, ymm10
-	vpshufb ymm15, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm11, ymm3
-	vpxor ymm11, ymm4, ymm13
-	vpshufb ymm4, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm2, ymm15
-	vpxor ymm2, ymm8, ymm1
-	vpaddd ymm8, ymm4, [rsp + 1408]
-	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
-	vpxor ymm0, ymm0, ymm5
-	vpshufb ymm2, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm6, ymm11
-	vpxor ymm14, ymm14, ymm8
-	vmovdqa [rsp + 1408], ymm8
-	vpslld ymm8, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm7, ymm7, ymm2
-	vpxor ymm12, ymm12, ymm6
-	vpor ymm0, ymm0, ymm8
-	vpslld ymm8, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpxor ymm3, ymm3, ymm7
-	vpor ymm14, ymm14, ymm8
-	vpsrld ymm8, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm10, ymm10, ymm0
-	vpor ymm8, ymm8, ymm12
-	vpsrld ymm12, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpaddd ymm1, ymm1, ymm14
-	vpxor ymm2, ymm2, ymm10
-	vpor ymm12, ymm12, ymm3
-	vpaddd ymm3, ymm9, ymm8
-	vpxor ymm9, ymm11, ymm1
-	vpshufb ymm11, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm13, ymm12
-	vpxor ymm13, ymm4, ymm3
-	vpshufb ymm4, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm6, ymm11
-	vpxor ymm6, ymm15, ymm2
-	vpshufb ymm15, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm5, ymm4
-	vpxor ymm5, ymm0, ymm9
-	vpshufb ymm0, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm7, ymm15
-	vpxor ymm7, ymm14, ymm13
-	vpsrld ymm14, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vmovdqa [rsp + 1440], ymm13
-	vpaddd ymm13, ymm0, [rsp + 1408]
-	vpxor ymm8, ymm8, ymm6
-	vpor ymm14, ymm14, ymm5
-	vpslld ymm5, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpxor ymm12, ymm12, ymm13
-	vpor ymm7, ymm7, ymm5
-	vpsrld ymm5, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm10, ymm10, ymm14
-	vpor ymm5, ymm5, ymm8
-	vpslld ymm8, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpaddd ymm1, ymm1, ymm7
-	vpxor ymm11, ymm11, ymm10
-	vpor ymm12, ymm12, ymm8
-	vpaddd ymm8, ymm3, ymm5
-	vpxor ymm3, ymm4, ymm1
-	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm2, ymm12
-	vpxor ymm2, ymm15, ymm8
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm9, ymm4
-	vpxor ymm9, ymm0, ymm11
-	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm15, [rsp + 1440]
-	vpxor ymm14, ymm14, ymm3
-	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm6, ymm0
-	vpxor ymm7, ymm7, ymm2
-	vmovdqa [rsp + 1440], ymm3
-	vpslld ymm3, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm13, ymm13, ymm9
-	vpxor ymm5, ymm5, ymm6
-	vpor ymm14, ymm14, ymm3
-	vpsrld ymm3, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpxor ymm12, ymm12, ymm13
-	vpor ymm3, ymm3, ymm7
-	vpslld ymm7, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpaddd ymm8, ymm8, ymm14
-	vpor ymm5, ymm5, ymm7
-	vpsrld ymm7, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm10, ymm10, ymm3
-	vpxor ymm9, ymm9, ymm8
-	vpor ymm7, ymm7, ymm12
-	vpaddd ymm12, ymm11, ymm5
-	vpxor ymm11, ymm0, ymm10
-	vpshufb ymm0, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm1, ymm7
-	vpxor ymm1, ymm15, ymm12
-	vpshufb ymm15, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm2, ymm0
-	vpxor ymm2, ymm4, ymm9
-	vpshufb ymm4, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm13, ymm15
-	vpxor ymm13, ymm14, ymm11
-	vpshufb ymm14, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm4, [rsp + 1440]
-	vpxor ymm3, ymm3, ymm1
-	vmovdqa [rsp + 1440], ymm1
-	vpslld ymm1, ymm13, 20
+	vpaddd ymm2, ymm14, ymm1
+	vpxor ymm14, ymm10, ymm9
+	vpsrld ymm10, ymm13, 7
+	vpslld ymm13, ymm13, 25
+	vpaddd ymm4, ymm4, ymm15
+	vpxor ymm12, ymm12, ymm2
+	vpshufb ymm14, ymm14, [rip + .Lrotate_16]
+	vpor ymm10, ymm10, ymm13
+	vpxor ymm13, ymm11, ymm4
+	vpshufb ymm11, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm8, ymm14
+	vpaddd ymm8, ymm3, ymm10
+	vpslld ymm3, ymm13, 20
 	vpsrld ymm13, ymm13, 12
-	vpaddd ymm6, ymm6, ymm14
-	vpxor ymm5, ymm5, ymm2
-	vpor ymm13, ymm13, ymm1
-	vpsrld ymm1, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpxor ymm7, ymm7, ymm6
+	vpaddd ymm6, ymm6, ymm11
+	vpxor ymm0, ymm0, ymm12
+	vmovdqa [rsp + 1536], ymm8
+	vpxor ymm8, ymm8, [rsp + 1472]
+	vpor ymm13, ymm13, ymm3
+	vpxor ymm3, ymm1, ymm6
+	vpsrld ymm1, ymm0, 12
+	vpslld ymm0, ymm0, 20
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm5, ymm13
+	vpor ymm1, ymm1, ymm0
+	vpslld ymm0, ymm3, 20
+	vpsrld ymm3, ymm3, 12
+	vpaddd ymm7, ymm7, ymm8
+	vpxor ymm15, ymm15, ymm5
+	vpor ymm3, ymm3, ymm0
+	vpaddd ymm0, ymm9, ymm1
+	vpxor ymm9, ymm10, ymm7
+	vpshufb ymm10, ymm15, [rip + .Lrotate_8]
+	jmp .Llast_even_448_groups8
+.Llast_even_448_groups8:
+	vpaddd ymm15, ymm2, ymm3
+	vpxor ymm2, ymm14, ymm0
+	vpslld ymm14, ymm9, 20
+	vpsrld ymm9, ymm9, 12
+	vpaddd ymm4, ymm4, ymm10
+	vpxor ymm11, ymm11, ymm15
+	vpshufb ymm2, ymm2, [rip + .Lrotate_8]
+	vpor ymm9, ymm9, ymm14
+	vpxor ymm14, ymm13, ymm4
+	vpshufb ymm13, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm12, ymm2
+	vpaddd ymm12, ymm9, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm4
+	vpslld ymm4, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm6, ymm6, ymm13
+	vpxor ymm1, ymm1, ymm11
+	vpxor ymm8, ymm8, ymm12
+	vpor ymm14, ymm14, ymm4
+	vpxor ymm4, ymm3, ymm6
+	vpslld ymm3, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm12, ymm14
+	vpor ymm1, ymm1, ymm3
+	vpsrld ymm3, ymm4, 7
+	vpslld ymm4, ymm4, 25
+	vpaddd ymm7, ymm7, ymm8
+	vpxor ymm13, ymm13, ymm12
+	vpaddd ymm12, ymm12, [rsp + 1504]
+	vpor ymm3, ymm3, ymm4
+	vpaddd ymm4, ymm5, ymm1
+	vpxor ymm5, ymm9, ymm7
+	vpshufb ymm9, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm0, ymm3
+	vpxor ymm0, ymm8, ymm4
+	vpsrld ymm8, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpaddd ymm11, ymm11, ymm9
+	vpxor ymm10, ymm10, ymm13
+	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
+	vpor ymm8, ymm8, ymm5
+	vpxor ymm5, ymm14, ymm11
+	vpshufb ymm14, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm6, ymm0
+	vpaddd ymm6, ymm15, ymm8
+	vpsrld ymm15, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm7, ymm7, ymm14
+	vpxor ymm1, ymm1, ymm10
+	vpxor ymm2, ymm2, ymm6
+	vpor ymm15, ymm15, ymm5
+	vpxor ymm5, ymm3, ymm7
+	vpslld ymm3, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpshufb ymm2, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm12, ymm15
 	vpor ymm1, ymm1, ymm3
 	vpslld ymm3, ymm5, 20
 	vpsrld ymm5, ymm5, 12
-	vpaddd ymm8, ymm8, ymm13
+	vmovdqa [rsp + 1472], ymm2
+	vpaddd ymm2, ymm2, [rsp + 1536]
+	vpxor ymm9, ymm9, ymm12
 	vpor ymm5, ymm5, ymm3
-	vpslld ymm3, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpaddd ymm10, ymm10, ymm1
-	vpxor ymm0, ymm0, ymm8
-	vpor ymm7, ymm7, ymm3
-	vpaddd ymm3, ymm12, ymm5
-	vpxor ymm12, ymm15, ymm10
-	vpshufb ymm15, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm9, ymm7
-	vpxor ymm9, ymm4, ymm3
-	vpshufb ymm4, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm11, ymm15
-	vpxor ymm11, ymm14, ymm0
-	vpaddd ymm14, ymm4, [rsp + 1440]
-	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
-	vpxor ymm13, ymm13, ymm12
-	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm9
-	vpxor ymm1, ymm1, ymm14
-	vmovdqa [rsp + 1440], ymm14
-	vpsrld ymm14, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm6, ymm6, ymm11
-	vpxor ymm5, ymm5, ymm2
-	vpor ymm14, ymm14, ymm13
-	vpslld ymm13, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpxor ymm7, ymm7, ymm6
-	vpor ymm1, ymm1, ymm13
-	vpsrld ymm13, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm10, ymm10, ymm14
-	vpor ymm13, ymm13, ymm5
-	vpslld ymm5, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm0, ymm0, ymm1
-	vpxor ymm11, ymm11, ymm10
-	vpaddd ymm10, ymm10, [rsp + 320]
-	vpor ymm7, ymm7, ymm5
-	vpaddd ymm5, ymm8, ymm13
-	vpxor ymm8, ymm9, ymm0
-	vpshufb ymm9, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm3, ymm7
-	vpxor ymm3, ymm4, ymm5
-	vpshufb ymm4, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm2, ymm9
-	vpxor ymm2, ymm15, ymm11
-	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm12, ymm4
-	vpxor ymm12, ymm14, ymm8
-	vpshufb ymm14, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm6, ymm15
-	vpxor ymm6, ymm1, ymm3
-	vpslld ymm1, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vmovdqa [rsp + 1408], ymm3
-	vpaddd ymm3, ymm14, [rsp + 1440]
-	vpxor ymm13, ymm13, ymm2
-	vpor ymm12, ymm12, ymm1
-	vpsrld ymm1, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpxor ymm7, ymm7, ymm3
-	vpor ymm1, ymm1, ymm6
-	vpslld ymm6, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm10, ymm10, ymm12
-	vpor ymm13, ymm13, ymm6
-	vpslld ymm6, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpaddd ymm0, ymm0, ymm1
-	vpxor ymm9, ymm9, ymm10
-	vpor ymm7, ymm7, ymm6
-	vpaddd ymm6, ymm5, ymm13
-	vpxor ymm5, ymm4, ymm0
-	vpshufb ymm4, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm11, ymm7
-	vpxor ymm11, ymm15, ymm6
-	vpshufb ymm15, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm8, ymm4
-	vpxor ymm8, ymm14, ymm9
-	vpshufb ymm14, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm15, [rsp + 1408]
-	vpxor ymm12, ymm12, ymm5
-	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm2, ymm14
-	vpxor ymm1, ymm1, ymm11
-	vmovdqa [rsp + 1408], ymm5
-	vpsrld ymm5, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpaddd ymm3, ymm3, ymm8
-	vpxor ymm13, ymm13, ymm2
-	vpor ymm5, ymm5, ymm12
-	vpsrld ymm12, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpxor ymm7, ymm7, ymm3
-	vpor ymm12, ymm12, ymm1
-	vpsrld ymm1, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm6, ymm6, ymm5
-	vpor ymm1, ymm1, ymm13
-	vpsrld ymm13, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpaddd ymm10, ymm10, ymm12
-	vpxor ymm8, ymm8, ymm6
-	vpor ymm13, ymm13, ymm7
-	vpaddd ymm7, ymm9, ymm1
-	vpxor ymm9, ymm14, ymm10
-	vpshufb ymm14, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm0, ymm13
-	vpxor ymm0, ymm15, ymm7
-	vpshufb ymm15, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm11, ymm14
-	vpxor ymm11, ymm4, ymm8
-	vpshufb ymm4, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm3, ymm15
-	vpxor ymm3, ymm5, ymm9
-	vpshufb ymm5, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm4, [rsp + 1408]
-	vpxor ymm12, ymm12, ymm0
-	vmovdqa [rsp + 1408], ymm0
-	vpslld ymm0, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpaddd ymm2, ymm2, ymm5
-	vpxor ymm1, ymm1, ymm11
-	vpor ymm3, ymm3, ymm0
-	vpsrld ymm0, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm13, ymm13, ymm2
-	vpor ymm0, ymm0, ymm12
-	vpslld ymm12, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpaddd ymm6, ymm6, ymm3
-	vpor ymm1, ymm1, ymm12
-	vpslld ymm12, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm10, ymm10, ymm0
-	vpxor ymm14, ymm14, ymm6
-	vpor ymm13, ymm13, ymm12
-	vpaddd ymm12, ymm7, ymm1
-	vpxor ymm7, ymm15, ymm10
-	vpshufb ymm15, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm8, ymm13
-	vpxor ymm8, ymm4, ymm12
-	vpshufb ymm4, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm9, ymm15
-	vpxor ymm9, ymm5, ymm14
-	vpshufb ymm5, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm4, [rsp + 1408]
-	vpxor ymm3, ymm3, ymm7
-	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm5
-	vpxor ymm0, ymm0, ymm8
-	vmovdqa [rsp + 1408], ymm8
-	vpsrld ymm8, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpaddd ymm2, ymm2, ymm9
-	vpxor ymm1, ymm1, ymm11
-	vpor ymm8, ymm8, ymm3
-	vpslld ymm3, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpxor ymm13, ymm13, ymm2
-	vpor ymm0, ymm0, ymm3
-	vpslld ymm3, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpaddd ymm10, ymm10, ymm8
-	vpaddd ymm14, ymm14, ymm0
-	vpor ymm1, ymm1, ymm3
-	vpsrld ymm3, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpxor ymm9, ymm9, ymm10
-	vpor ymm3, ymm3, ymm13
-	vpaddd ymm13, ymm6, ymm1
-	vpxor ymm6, ymm5, ymm14
-	vpaddd ymm5, ymm14, [rsp + 320]
-	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm12, ymm3
-	vpxor ymm12, ymm4, ymm13
-	vpshufb ymm4, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm11, ymm14
-	vpxor ymm11, ymm15, ymm9
-	vpshufb ymm15, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm7, ymm4
-	vpxor ymm7, ymm8, ymm6
-	vpshufb ymm8, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm2, ymm15
-	vpxor ymm2, ymm0, ymm12
-	vpsrld ymm0, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vmovdqa [rsp + 1440], ymm12
-	vpaddd ymm12, ymm8, [rsp + 1408]
-	vpxor ymm1, ymm1, ymm11
-	vpor ymm0, ymm0, ymm7
-	vpsrld ymm7, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpxor ymm3, ymm3, ymm12
-	vpor ymm7, ymm7, ymm2
-	vpslld ymm2, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpaddd ymm10, ymm10, ymm0
-	vpor ymm1, ymm1, ymm2
-	vpslld ymm2, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpaddd ymm5, ymm5, ymm7
-	vpxor ymm14, ymm14, ymm10
-	vpor ymm3, ymm3, ymm2
-	vpaddd ymm2, ymm13, ymm1
-	vpxor ymm13, ymm4, ymm5
-	vpshufb ymm4, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm9, ymm3
-	vpxor ymm9, ymm15, ymm2
-	vpshufb ymm15, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm6, ymm4
-	vpxor ymm6, ymm8, ymm14
+	jmp .Llast_even_512_groups8
+.Llast_even_512_groups8:
+	vpaddd ymm3, ymm4, ymm1
+	vpxor ymm4, ymm8, ymm2
 	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm15, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm13
-	vpshufb ymm6, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm9, ymm13, ymm5
+	vpxor ymm13, ymm0, ymm3
+	vpsrld ymm0, ymm4, 12
+	vpslld ymm4, ymm4, 20
 	vpaddd ymm11, ymm11, ymm8
-	vpxor ymm7, ymm7, ymm9
-	vmovdqa [rsp + 1440], ymm13
-	vpslld ymm13, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm12, ymm12, ymm6
-	vpxor ymm1, ymm1, ymm11
-	vpor ymm0, ymm0, ymm13
-	vpslld ymm13, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpxor ymm3, ymm3, ymm12
-	vpor ymm7, ymm7, ymm13
-	vpsrld ymm13, ymm1, 7
-	vpslld ymm1, ymm1, 25
+	vpxor ymm14, ymm14, ymm9
+	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
+	vpor ymm0, ymm0, ymm4
+	vpxor ymm4, ymm15, ymm11
+	vpshufb ymm15, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm10, ymm13
+	vpaddd ymm10, ymm6, ymm0
+	vpslld ymm6, ymm4, 25
+	vpsrld ymm4, ymm4, 7
+	vpaddd ymm7, ymm7, ymm15
+	vpxor ymm1, ymm1, ymm14
+	vmovdqa [rsp + 1536], ymm13
+	vpxor ymm13, ymm10, [rsp + 1472]
+	vpor ymm4, ymm4, ymm6
+	vpxor ymm6, ymm5, ymm7
+	vpslld ymm5, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, ymm4
+	vpor ymm1, ymm1, ymm5
+	vpsrld ymm5, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpaddd ymm2, ymm2, ymm13
+	vpxor ymm15, ymm15, ymm3
+	vpor ymm5, ymm5, ymm6
+	vpaddd ymm6, ymm9, ymm1
+	vpxor ymm9, ymm0, ymm2
+	vpshufb ymm0, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm10, ymm5
+	vpxor ymm10, ymm13, ymm6
+	vpsrld ymm13, ymm9, 7
+	vpslld ymm9, ymm9, 25
 	vpaddd ymm2, ymm2, ymm0
-	vpor ymm13, ymm13, ymm1
-	vpslld ymm1, ymm3, 25
-	vpsrld ymm3, ymm3, 7
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm6, ymm6, ymm2
-	vpor ymm3, ymm3, ymm1
-	vpaddd ymm1, ymm14, ymm13
-	vpxor ymm14, ymm8, ymm10
-	vpshufb ymm8, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm5, ymm3
-	vpxor ymm5, ymm15, ymm1
-	vpshufb ymm15, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm9, ymm8
-	vpxor ymm9, ymm4, ymm6
-	vpshufb ymm4, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm12, ymm15
-	vpxor ymm12, ymm0, ymm14
-	vpshufb ymm0, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm4, [rsp + 1440]
-	vpxor ymm7, ymm7, ymm5
-	vmovdqa [rsp + 1440], ymm5
-	vpsrld ymm5, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpaddd ymm11, ymm11, ymm0
+	vpxor ymm8, ymm8, ymm15
+	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
+	vpor ymm13, ymm13, ymm9
+	vpxor ymm9, ymm4, ymm2
+	vpshufb ymm4, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm11, ymm10
+	vpaddd ymm11, ymm12, ymm13
+	vpslld ymm12, ymm9, 20
+	vpsrld ymm9, ymm9, 12
+	vpaddd ymm14, ymm14, ymm4
+	vpxor ymm1, ymm1, ymm8
+	vmovdqa [rsp + 1472], ymm11
+	vpxor ymm11, ymm11, [rsp + 1536]
+	vpor ymm9, ymm9, ymm12
+	vpxor ymm12, ymm5, ymm14
+	vpslld ymm5, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpshufb ymm11, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm3, ymm9
+	vpor ymm1, ymm1, ymm5
+	vpslld ymm5, ymm12, 20
+	vpsrld ymm12, ymm12, 12
+	vpaddd ymm7, ymm7, ymm11
+	jmp .Llast_even_576_groups8
+.Llast_even_576_groups8:
+	vpxor ymm0, ymm0, ymm3
+	vpor ymm12, ymm12, ymm5
+	vpaddd ymm5, ymm6, ymm1
+	vpxor ymm6, ymm13, ymm7
+	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm15, ymm12
+	vpxor ymm15, ymm10, ymm5
+	vpaddd ymm10, ymm5, [rsp + 1504]
+	vpsrld ymm5, ymm6, 12
+	vpslld ymm6, ymm6, 20
+	vpaddd ymm2, ymm2, ymm13
+	vpxor ymm4, ymm4, ymm0
+	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
+	vpor ymm5, ymm5, ymm6
+	vpxor ymm6, ymm9, ymm2
+	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm8, ymm15
+	vpaddd ymm8, ymm5, [rsp + 1472]
+	vmovdqa [rsp + 1472], ymm2
+	vpslld ymm2, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpaddd ymm14, ymm14, ymm9
+	vpxor ymm1, ymm1, ymm4
+	vpxor ymm11, ymm11, ymm8
+	vpor ymm6, ymm6, ymm2
+	vpxor ymm2, ymm12, ymm14
+	vpslld ymm12, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm8, ymm6
+	vpor ymm1, ymm1, ymm12
+	vpslld ymm12, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpaddd ymm7, ymm7, ymm11
+	vpxor ymm9, ymm9, ymm8
+	vpor ymm2, ymm2, ymm12
+	vpaddd ymm12, ymm3, ymm1
+	vpxor ymm3, ymm5, ymm7
+	vpshufb ymm5, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm10, ymm2
+	vpxor ymm10, ymm11, ymm12
+	vpsrld ymm11, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpaddd ymm4, ymm4, ymm5
 	vpxor ymm13, ymm13, ymm9
-	vpor ymm5, ymm5, ymm12
-	vpslld ymm12, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpxor ymm3, ymm3, ymm11
-	vpor ymm7, ymm7, ymm12
-	vpslld ymm12, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm2, ymm2, ymm5
-	vpor ymm13, ymm13, ymm12
-	vpsrld ymm12, ymm3, 12
+	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
+	vpor ymm11, ymm11, ymm3
+	vpxor ymm3, ymm6, ymm4
+	vpshufb ymm6, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm14, ymm10
+	vpaddd ymm14, ymm0, ymm11
+	vpsrld ymm0, ymm3, 12
 	vpslld ymm3, ymm3, 20
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm8, ymm8, ymm2
-	vpaddd ymm2, ymm2, [rsp + 320]
-	vpaddd ymm1, ymm1, ymm13
-	vpor ymm12, ymm12, ymm3
-	vpxor ymm3, ymm15, ymm10
-	vpshufb ymm15, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm6, ymm12
-	vpxor ymm6, ymm4, ymm1
-	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm14, ymm15
-	vpxor ymm14, ymm0, ymm8
+	vpaddd ymm7, ymm7, ymm6
+	vpxor ymm1, ymm1, ymm13
+	vpxor ymm15, ymm15, ymm14
+	vpor ymm0, ymm0, ymm3
+	vpxor ymm3, ymm2, ymm7
+	vpsrld ymm2, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm8, ymm0
+	vpor ymm2, ymm2, ymm1
+	vpsrld ymm1, ymm3, 12
+	jmp .Llast_even_640_groups8
+.Llast_even_640_groups8:
+	vpslld ymm3, ymm3, 20
+	vmovdqa [rsp + 1536], ymm15
+	vpaddd ymm15, ymm15, [rsp + 1472]
+	vpxor ymm5, ymm5, ymm8
+	vpor ymm1, ymm1, ymm3
+	vpaddd ymm3, ymm12, ymm2
+	vpxor ymm12, ymm11, ymm15
+	vpshufb ymm11, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm9, ymm1
+	vpxor ymm9, ymm10, ymm3
+	vpsrld ymm10, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpaddd ymm4, ymm4, ymm11
+	vpxor ymm6, ymm6, ymm5
+	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
+	vpor ymm10, ymm10, ymm12
+	vpxor ymm12, ymm0, ymm4
 	vpshufb ymm0, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm4, [rsp + 1440]
-	vpxor ymm5, ymm5, ymm3
-	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm9, ymm0
-	vpxor ymm7, ymm7, ymm6
-	vmovdqa [rsp + 1440], ymm6
-	vpsrld ymm6, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm11, ymm11, ymm14
-	vpxor ymm13, ymm13, ymm9
-	vpor ymm6, ymm6, ymm5
-	vpslld ymm5, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpxor ymm12, ymm12, ymm11
-	vpor ymm7, ymm7, ymm5
-	vpsrld ymm5, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm10, ymm10, ymm6
-	vpor ymm5, ymm5, ymm13
-	vpslld ymm13, ymm12, 25
+	vpaddd ymm6, ymm13, ymm9
+	vpaddd ymm13, ymm14, ymm10
+	vpslld ymm14, ymm12, 25
 	vpsrld ymm12, ymm12, 7
-	vpaddd ymm8, ymm8, ymm7
-	vpxor ymm14, ymm14, ymm10
-	vpor ymm12, ymm12, ymm13
-	vpaddd ymm13, ymm2, ymm5
-	vpxor ymm2, ymm0, ymm8
-	vpshufb ymm0, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm1, ymm12
-	vpxor ymm1, ymm4, ymm13
-	vpshufb ymm4, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm9, ymm0
-	vpxor ymm9, ymm15, ymm14
-	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm3, ymm4
-	vpxor ymm3, ymm6, ymm2
-	vpshufb ymm6, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm11, ymm15
-	vpxor ymm11, ymm7, ymm1
-	vpslld ymm7, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpxor ymm5, ymm5, ymm9
-	vmovdqa [rsp + 1408], ymm9
-	vpaddd ymm9, ymm6, [rsp + 1440]
-	vpor ymm3, ymm3, ymm7
-	vpsrld ymm7, ymm11, 12
+	vpaddd ymm7, ymm7, ymm0
+	vpxor ymm2, ymm2, ymm6
+	vmovdqa [rsp + 1472], ymm9
+	vpxor ymm9, ymm13, [rsp + 1536]
+	vpor ymm12, ymm12, ymm14
+	vpxor ymm14, ymm1, ymm7
+	vpsrld ymm1, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, ymm12
+	vpor ymm1, ymm1, ymm2
+	vpslld ymm2, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm15, ymm15, ymm9
+	vpxor ymm0, ymm0, ymm3
+	vpor ymm14, ymm14, ymm2
+	vpaddd ymm2, ymm5, ymm1
+	vpxor ymm5, ymm10, ymm15
+	vpshufb ymm10, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm13, ymm14
+	vpxor ymm13, ymm9, ymm2
+	vpsrld ymm9, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpaddd ymm15, ymm15, ymm10
+	vpxor ymm11, ymm11, ymm0
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpor ymm9, ymm9, ymm5
+	vpxor ymm5, ymm12, ymm15
+	vpshufb ymm12, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm4, ymm13
+	vpaddd ymm4, ymm8, ymm9
+	vpslld ymm8, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vpaddd ymm6, ymm6, ymm12
+	vpxor ymm1, ymm1, ymm11
+	vmovdqa [rsp + 1536], ymm4
+	vpxor ymm4, ymm4, [rsp + 1472]
+	vpor ymm5, ymm5, ymm8
+	vpxor ymm8, ymm14, ymm6
+	vpslld ymm14, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
+	jmp .Llast_even_704_groups8
+.Llast_even_704_groups8:
+	vpaddd ymm3, ymm3, ymm5
+	vpor ymm1, ymm1, ymm14
+	vpsrld ymm14, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpaddd ymm7, ymm7, ymm4
+	vpxor ymm10, ymm10, ymm3
+	vpaddd ymm3, ymm3, [rsp + 1504]
+	vpor ymm14, ymm14, ymm8
+	vpaddd ymm8, ymm2, ymm1
+	vpxor ymm2, ymm9, ymm7
+	vpshufb ymm9, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm0, ymm14
+	vpxor ymm0, ymm13, ymm8
+	vpsrld ymm13, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vpaddd ymm15, ymm15, ymm9
+	vpxor ymm12, ymm12, ymm10
+	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
+	vpor ymm13, ymm13, ymm2
+	vpxor ymm2, ymm5, ymm15
+	vpshufb ymm5, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm11, ymm0
+	vpaddd ymm11, ymm13, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm15
+	vpslld ymm15, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpaddd ymm6, ymm6, ymm5
+	vpxor ymm1, ymm1, ymm12
+	vpxor ymm4, ymm4, ymm11
+	vpor ymm2, ymm2, ymm15
+	vpxor ymm15, ymm14, ymm6
+	vpslld ymm14, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm2
+	vpor ymm1, ymm1, ymm14
+	vpslld ymm14, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm7, ymm7, ymm4
+	vpxor ymm5, ymm5, ymm11
+	vpor ymm15, ymm15, ymm14
+	vpaddd ymm14, ymm3, ymm1
+	vpxor ymm3, ymm13, ymm7
+	vpshufb ymm13, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm8, ymm15
+	vpxor ymm8, ymm4, ymm14
+	vpsrld ymm4, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpaddd ymm12, ymm12, ymm13
+	vpxor ymm9, ymm9, ymm5
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpor ymm4, ymm4, ymm3
+	vpxor ymm3, ymm2, ymm12
+	vpshufb ymm2, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm6, ymm8
+	vpaddd ymm6, ymm10, ymm4
+	vpsrld ymm10, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	vpaddd ymm7, ymm7, ymm2
+	vpxor ymm1, ymm1, ymm9
+	vpxor ymm0, ymm0, ymm6
+	vpor ymm10, ymm10, ymm3
+	vpxor ymm3, ymm15, ymm7
+	vpsrld ymm15, ymm1, 12
+	jmp .Llast_even_768_groups8
+.Llast_even_768_groups8:
+	vpslld ymm1, ymm1, 20
+	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm11, ymm10
+	vpor ymm15, ymm15, ymm1
+	vpsrld ymm1, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	vmovdqa [rsp + 1472], ymm0
+	vpaddd ymm0, ymm0, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm11
+	vpor ymm1, ymm1, ymm3
+	vpaddd ymm3, ymm14, ymm15
+	vpxor ymm14, ymm4, ymm0
+	vpshufb ymm4, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm5, ymm1
+	vpxor ymm5, ymm8, ymm3
+	vpsrld ymm8, ymm14, 12
+	vpslld ymm14, ymm14, 20
+	vpaddd ymm12, ymm12, ymm4
+	vpxor ymm2, ymm2, ymm13
+	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
+	vpor ymm8, ymm8, ymm14
+	vpxor ymm14, ymm10, ymm12
+	vpshufb ymm10, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm9, ymm5
+	vpaddd ymm9, ymm6, ymm8
+	vpslld ymm6, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm7, ymm7, ymm10
+	vpxor ymm15, ymm15, ymm2
+	vmovdqa [rsp + 1536], ymm5
+	vpxor ymm5, ymm9, [rsp + 1472]
+	vpor ymm14, ymm14, ymm6
+	vpxor ymm6, ymm1, ymm7
+	vpsrld ymm1, ymm15, 7
+	vpslld ymm15, ymm15, 25
+	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, ymm14
+	vpor ymm1, ymm1, ymm15
+	vpsrld ymm15, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpaddd ymm0, ymm0, ymm5
+	vpxor ymm10, ymm10, ymm3
+	vpaddd ymm3, ymm3, [rsp + 1504]
+	vpor ymm15, ymm15, ymm6
+	vpaddd ymm6, ymm13, ymm1
+	vpxor ymm13, ymm8, ymm0
+	vpshufb ymm8, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm9, ymm15
+	vpxor ymm9, ymm5, ymm6
+	vpslld ymm5, ymm13, 25
+	vpsrld ymm13, ymm13, 7
+	vpaddd ymm0, ymm0, ymm8
+	vpxor ymm4, ymm4, ymm10
+	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
+	vpor ymm13, ymm13, ymm5
+	vpxor ymm5, ymm14, ymm0
+	vpshufb ymm14, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm12, ymm9
+	vpaddd ymm12, ymm11, ymm13
+	vpsrld ymm11, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm2, ymm2, ymm14
+	vpxor ymm1, ymm1, ymm4
+	vmovdqa [rsp + 1504], ymm12
+	jmp .Llast_even_832_groups8
+.Llast_even_832_groups8:
+	vpxor ymm12, ymm12, [rsp + 1536]
+	vpor ymm11, ymm11, ymm5
+	vpxor ymm5, ymm15, ymm2
+	vpsrld ymm15, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1536], ymm2
+	vpsrld ymm2, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpor ymm15, ymm15, ymm1
+	vpaddd ymm1, ymm7, ymm12
+	vpxor ymm7, ymm8, ymm3
+	vpor ymm8, ymm2, ymm5
+	vpaddd ymm2, ymm6, ymm15
+	vpxor ymm5, ymm13, ymm1
+	vpshufb ymm6, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm10, ymm8
+	vpxor ymm7, ymm9, ymm2
+	vpsrld ymm10, ymm5, 12
+	vpslld ymm9, ymm5, 20
+	vpaddd ymm5, ymm0, ymm6
+	vpxor ymm0, ymm14, ymm13
+	vpshufb ymm14, ymm7, [rip + .Lrotate_8]
+	vpor ymm7, ymm10, ymm9
+	vpxor ymm10, ymm11, ymm5
+	vpshufb ymm9, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm4, ymm14
+	vpaddd ymm0, ymm7, [rsp + 1504]
+	vpsrld ymm4, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vmovdqa [rsp + 1504], ymm5
+	vpaddd ymm5, ymm9, [rsp + 1536]
+	vpxor ymm15, ymm15, ymm11
+	vpxor ymm12, ymm12, ymm0
+	vpor ymm4, ymm4, ymm10
+	vpxor ymm10, ymm8, ymm5
+	vpsrld ymm8, ymm15, 7
+	vpslld ymm15, ymm15, 25
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm0, ymm4
+	vmovdqa [rsp + 1536], ymm14
+	vpslld ymm14, ymm10, 25
+	vpsrld ymm10, ymm10, 7
+	vpor ymm8, ymm8, ymm15
+	vpaddd ymm15, ymm1, ymm12
+	vpxor ymm1, ymm9, ymm0
+	vpor ymm9, ymm10, ymm14
+	vpaddd ymm10, ymm3, ymm8
+	vpxor ymm14, ymm7, ymm15
+	vpshufb ymm3, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm2, ymm9
+	vpxor ymm1, ymm12, ymm10
+	vpsrld ymm2, ymm14, 7
+	vpslld ymm12, ymm14, 25
+	vpaddd ymm14, ymm11, ymm3
+	vpxor ymm11, ymm6, ymm7
+	vpshufb ymm6, ymm1, [rip + .Lrotate_16]
+	vpor ymm1, ymm2, ymm12
+	vpxor ymm2, ymm4, ymm14
+	vpshufb ymm12, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm5, ymm6
+	vpaddd ymm11, ymm13, ymm1
+	vpslld ymm5, ymm2, 20
+	jmp .Llast_even_896_groups8
+.Llast_even_896_groups8:
+	vpsrld ymm13, ymm2, 12
+	vpaddd ymm2, ymm15, ymm12
+	vpxor ymm15, ymm8, ymm4
+	vpxor ymm8, ymm11, [rsp + 1536]
+	vpor ymm13, ymm13, ymm5
+	vpxor ymm5, ymm9, ymm2
+	vpslld ymm9, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm0, ymm13
+	vmovdqa [rsp + 1536], ymm2
+	vpslld ymm2, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vpor ymm15, ymm15, ymm9
+	vpaddd ymm9, ymm8, [rsp + 1504]
+	vpxor ymm3, ymm3, ymm0
+	vpor ymm5, ymm5, ymm2
+	vpaddd ymm2, ymm10, ymm15
+	vpxor ymm10, ymm1, ymm9
+	vpshufb ymm1, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm7, ymm5
+	vpxor ymm7, ymm6, ymm2
+	vpsrld ymm6, ymm10, 12
+	vpslld ymm10, ymm10, 20
+	vpaddd ymm14, ymm14, ymm1
+	vpxor ymm12, ymm12, ymm3
+	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
+	vpor ymm6, ymm6, ymm10
+	vpxor ymm10, ymm13, ymm14
+	vpxor ymm13, ymm3, ymm14
+	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm4, ymm7
+	vpaddd ymm12, ymm11, ymm6
+	vpsrld ymm4, ymm10, 7
+	vpslld ymm11, ymm10, 25
+	vpaddd ymm10, ymm3, [rsp + 1536]
+	vpxor ymm15, ymm15, ymm14
+	vpxor ymm8, ymm8, ymm12
+	vpor ymm4, ymm4, ymm11
+	vpxor ymm11, ymm12, ymm14
+	vpxor ymm12, ymm5, ymm10
+	vpslld ymm14, ymm15, 25
+	vpsrld ymm5, ymm15, 7
+	vpxor ymm15, ymm0, ymm10
+	vpshufb ymm0, ymm8, [rip + .Lrotate_8]
+	vpxor ymm10, ymm4, ymm3
+	vpunpckhdq ymm8, ymm13, ymm11
+	vpslld ymm4, ymm12, 25
+	vpsrld ymm3, ymm12, 7
+	vpor ymm12, ymm5, ymm14
+	vpunpckldq ymm5, ymm13, ymm11
+	vpaddd ymm14, ymm9, ymm0
+	vpor ymm13, ymm3, ymm4
+	vpxor ymm11, ymm12, ymm0
+	vpxor ymm9, ymm6, ymm14
+	vpxor ymm3, ymm2, ymm14
+	vpxor ymm4, ymm13, ymm1
+	vpslld ymm12, ymm9, 25
+	vpsrld ymm0, ymm9, 7
+	vpunpckldq ymm6, ymm15, ymm3
+	vpunpckhdq ymm2, ymm11, ymm4
+	vpunpckhdq ymm14, ymm15, ymm3
+	vpunpckldq ymm13, ymm11, ymm4
+	vpor ymm1, ymm0, ymm12
+	jmp .Llast_even_960_groups8
+.Llast_even_960_groups8:
+	vpunpckhqdq ymm9, ymm6, ymm5
+	vpunpcklqdq ymm15, ymm6, ymm5
+	vpunpcklqdq ymm3, ymm14, ymm8
+	vpunpckhqdq ymm11, ymm14, ymm8
+	vpxor ymm4, ymm1, ymm7
+	vmovdqu [rdi + 0], xmm15
+	vextracti128 [rdi + 192], ymm3, 1
+	vpunpckhdq ymm0, ymm4, ymm10
+	vpunpckldq ymm12, ymm4, ymm10
+	vextracti128 [rdi + 224], ymm11, 1
+	vmovdqu [rdi + 64], xmm3
+	vextracti128 [rdi + 160], ymm9, 1
+	vpunpckhqdq ymm6, ymm0, ymm2
+	vpunpckhqdq ymm5, ymm12, ymm13
+	vextracti128 [rdi + 128], ymm15, 1
+	vpunpcklqdq ymm14, ymm12, ymm13
+	vpunpcklqdq ymm8, ymm0, ymm2
+	vmovdqu [rdi + 32], xmm9
+	vmovdqu [rdi + 96], xmm11
+	vextracti128 [rdi + 176], ymm5, 1
+	vmovdqu [rdi + 16], xmm14
+	vextracti128 [rdi + 208], ymm8, 1
+	vextracti128 [rdi + 240], ymm6, 1
+	vmovdqu [rdi + 48], xmm5
+	vmovdqu [rdi + 112], xmm6
+	vmovdqu [rdi + 80], xmm8
+	vextracti128 [rdi + 144], ymm14, 1
+.Lnext_groups8:
+	sub qword ptr [rsp + 8], 8
+	jbe .Ldone_groups8
+	add qword ptr [rsp + 0], 256
+	mov r13, [rsp + 24]
+	add [rsp + 40], r13
+	mov rbx, [rsp + 32]
+	jmp .Lset_groups8
+.Lodd_groups8:
+/* Segment last_odd: 1129 instructions */
+	vmovdqu xmm8, [rsi + rbx - 32 + 16]
+	vmovdqu xmm9, [rcx + rbx - 32 + 16]
+	vmovdqu xmm10, [rdx + rbx - 32 + 16]
+	vmovdqu xmm11, [rax + rbx - 32 + 16]
+	vmovdqu xmm12, [rdx + rbx - 32 + 0]
+	vmovdqu xmm13, [rcx + rbx - 32 + 0]
+	vmovdqu xmm14, [rax + rbx - 32 + 0]
+	vmovdqu xmm15, [rsi + rbx - 32 + 0]
+	vmovdqa [rsp + 1472], ymm5
+	vmovd xmm5, [rdx + rbx - 2]
+	vinserti128 ymm9, ymm9, [r9 + rbx - 32 + 16], 1
+	vinserti128 ymm8, ymm8, [r11 + rbx - 32 + 16], 1
+	vinserti128 ymm10, ymm10, [r10 + rbx - 32 + 16], 1
+	vinserti128 ymm11, ymm11, [r8 + rbx - 32 + 16], 1
+	vinserti128 ymm13, ymm13, [r9 + rbx - 32 + 0], 1
+	vinserti128 ymm12, ymm12, [r10 + rbx - 32 + 0], 1
+	vinserti128 ymm14, ymm14, [r8 + rbx - 32 + 0], 1
+	vinserti128 ymm15, ymm15, [r11 + rbx - 32 + 0], 1
+	vmovdqa [rsp + 1504], ymm5
+	vpunpckldq ymm5, ymm11, ymm9
+	vpunpckhdq ymm11, ymm11, ymm9
+	vmovd xmm9, [r10 + rbx - 2]
+	vmovdqa [rsp + 1536], ymm9
+	vpunpckldq ymm9, ymm10, ymm8
+	vpunpckhdq ymm10, ymm10, ymm8
+	vmovd xmm8, [rsi + rbx - 2]
+	vmovdqa [rsp + 1568], ymm8
+	vpunpcklqdq ymm8, ymm5, ymm9
+	vmovdqa [rsp + 1600], ymm5
+	vpunpcklqdq ymm5, ymm11, ymm10
+	vpaddd ymm2, ymm2, ymm8
+	vpaddd ymm3, ymm3, ymm5
+	vpunpckhqdq ymm11, ymm11, ymm10
+	vpunpckhdq ymm10, ymm14, ymm13
+	vmovdqa [rsp + 1632], ymm5
+	vmovd xmm5, [r9 + rbx - 2]
+	vpunpckldq ymm14, ymm14, ymm13
+	vpunpckldq ymm13, ymm12, ymm15
+	vpaddd ymm2, ymm2, ymm6
+	vpaddd ymm3, ymm3, ymm7
+	vpunpckhdq ymm12, ymm12, ymm15
+	vpunpcklqdq ymm15, ymm14, ymm13
+	vmovdqa [rsp + 1664], ymm8
+	vpxor ymm8, ymm3, [rip + .Lword_0000000a]
+	vpaddd ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1696], ymm11
+	vpunpcklqdq ymm11, ymm10, ymm12
+	vpaddd ymm0, ymm0, ymm15
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm11
+	vpaddd ymm0, ymm0, ymm4
+	vpunpckhqdq ymm14, ymm14, ymm13
+	vmovd xmm13, [r11 + rbx - 2]
+	vmovdqa [rsp + 1728], ymm15
+	vmovd xmm15, [r8 + rbx - 2]
+	vmovdqa [rsp + 1760], ymm11
+	vmovdqa ymm11, [rsp + 1600]
+	vpunpckhqdq ymm11, ymm11, ymm9
+	vpaddd ymm9, ymm1, [rsp + 1472]
+	vmovd xmm1, [rcx + rbx - 2]
+	vmovdqa [rsp + 1600], ymm3
+	vmovd xmm3, [rax + rbx - 2]
+	vpunpckhqdq ymm10, ymm10, ymm12
+	vpxor ymm12, ymm2, [rip + .Lword_00000022]
+	jmp .Llast_odd_64_groups8
+.Llast_odd_64_groups8:
+	vmovdqa [rsp + 1792], ymm6
+	vpshufb ymm6, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm2, ymm11
+	vpaddd ymm0, ymm0, ymm14
+	vmovdqa [rsp + 1824], ymm11
+	vmovdqa ymm11, [rsp + 1504]
+	vmovdqa [rsp + 1856], ymm14
+	vmovdqa ymm14, [rsp + 1568]
+	vpunpckldq xmm11, xmm11, xmm14
+	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm9, ymm10
+	vpunpckldq xmm15, xmm15, xmm5
+	vpaddd ymm5, ymm14, [rip + .Lword_bb67ae85]
+	vmovdqa [rsp + 1568], ymm10
+	vmovdqa ymm10, [rsp + 1536]
+	vpunpckldq xmm10, xmm10, xmm13
+	vpaddd ymm13, ymm6, [rip + .Lword_6a09e667]
+	vpxor ymm4, ymm4, ymm13
+	vmovdqa [rsp + 1536], ymm5
+	vpxor ymm5, ymm5, [rsp + 1472]
+	vpunpckldq xmm3, xmm3, xmm1
+	vpaddd ymm1, ymm8, [rip + .Lword_a54ff53a]
+	vpxor ymm7, ymm7, ymm1
+	vpunpcklqdq xmm15, xmm15, xmm10
+	vpaddd ymm10, ymm12, [rip + .Lword_3c6ef372]
+	vpunpcklqdq xmm3, xmm3, xmm11
+	vpxor ymm11, ymm10, [rsp + 1792]
+	vmovdqa [rsp + 1792], ymm15
+	vpsrld ymm15, ymm4, 12
+	vpslld ymm4, ymm4, 20
+	vpor ymm15, ymm15, ymm4
+	vpsrld ymm4, ymm11, 12
 	vpslld ymm11, ymm11, 20
-	vpxor ymm12, ymm12, ymm9
+	vpor ymm4, ymm4, ymm11
+	vpslld ymm11, ymm7, 20
+	vpsrld ymm7, ymm7, 12
+	vpaddd ymm0, ymm0, ymm15
 	vpor ymm7, ymm7, ymm11
 	vpslld ymm11, ymm5, 20
 	vpsrld ymm5, ymm5, 12
-	vpaddd ymm10, ymm10, ymm3
+	vpaddd ymm2, ymm2, ymm4
 	vpor ymm5, ymm5, ymm11
-	vpsrld ymm11, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm0, ymm0, ymm10
-	vpaddd ymm8, ymm8, ymm7
-	vpor ymm11, ymm11, ymm12
-	vpaddd ymm12, ymm13, ymm5
-	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
-	vpxor ymm0, ymm4, ymm8
-	vpaddd ymm4, ymm14, ymm11
-	vpxor ymm14, ymm15, ymm12
-	vpaddd ymm15, ymm2, ymm13
-	vpshufb ymm2, ymm0, [rip + .Lrotate_8]
-	vpxor ymm0, ymm6, ymm4
-	vpshufb ymm6, ymm14, [rip + .Lrotate_8]
-	vpxor ymm14, ymm3, ymm15
-	vpaddd ymm3, ymm1, ymm2
-	vpshufb ymm1, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm6, [rsp + 1408]
-	vmovdqa [rsp + 1408], ymm15
-	vpsrld ymm15, ymm14, 7
-	vpxor ymm7, ymm7, ymm3
-	vpslld ymm14, ymm14, 25
-	vpaddd ymm9, ymm9, ymm1
-	vpxor ymm5, ymm5, ymm0
-	vpor ymm15, ymm15, ymm14
-	vpsrld ymm14, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpxor ymm11, ymm11, ymm9
-	vpor ymm14, ymm14, ymm7
-	vpslld ymm7, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpaddd ymm12, ymm12, ymm15
-	vpor ymm5, ymm5, ymm7
-	vpslld ymm7, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm10, ymm10, ymm14
-	vpxor ymm1, ymm1, ymm12
-	vpor ymm11, ymm11, ymm7
-	vpaddd ymm7, ymm4, ymm5
-	vpxor ymm4, ymm6, ymm10
-	vpshufb ymm6, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm8, ymm11
-	vpxor ymm8, ymm2, ymm7
-	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm3, ymm6
-	vpxor ymm3, ymm13, ymm1
-	vpshufb ymm13, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm9, ymm2
-	vpxor ymm9, ymm15, ymm4
-	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm13, [rsp + 1408]
-	vpxor ymm14, ymm14, ymm8
-	vmovdqa [rsp + 1408], ymm8
-	vpslld ymm8, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpaddd ymm0, ymm0, ymm15
-	vpxor ymm5, ymm5, ymm3
-	vpor ymm9, ymm9, ymm8
-	vpslld ymm8, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpxor ymm11, ymm11, ymm0
-	vpor ymm14, ymm14, ymm8
-	vpsrld ymm8, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm12, ymm12, ymm9
-	vpor ymm8, ymm8, ymm5
-	vpslld ymm5, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpaddd ymm10, ymm10, ymm14
-	vpxor ymm6, ymm6, ymm12
-	vpor ymm11, ymm11, ymm5
-	vpaddd ymm5, ymm7, ymm8
-	vpxor ymm7, ymm2, ymm10
-	vpaddd ymm2, ymm10, [rsp + 320]
-	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm1, ymm11
-	vpxor ymm1, ymm13, ymm5
-	vpshufb ymm13, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm4, ymm10
-	vpxor ymm4, ymm15, ymm6
-	vpshufb ymm15, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm13, [rsp + 1408]
-	vpxor ymm9, ymm9, ymm7
-	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm14, ymm14, ymm1
-	vmovdqa [rsp + 1408], ymm1
-	vpsrld ymm1, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm0, ymm0, ymm4
-	vpxor ymm8, ymm8, ymm3
-	vpor ymm1, ymm1, ymm9
-	vpslld ymm9, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpxor ymm11, ymm11, ymm0
-	vpor ymm14, ymm14, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm2, ymm2, ymm1
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpaddd ymm6, ymm6, ymm14
-	vpxor ymm4, ymm4, ymm2
-	vpor ymm8, ymm8, ymm11
-	vpaddd ymm11, ymm12, ymm9
-	vpxor ymm12, ymm15, ymm6
-	vpshufb ymm15, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm5, ymm8
-	vpxor ymm5, ymm13, ymm11
-	vpshufb ymm13, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm3, ymm15
-	vpxor ymm3, ymm10, ymm4
-	vpshufb ymm10, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm7, ymm13
-	vpxor ymm7, ymm1, ymm12
-	vpshufb ymm1, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm0, ymm10
-	vpxor ymm0, ymm14, ymm5
-	vpslld ymm14, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vmovdqa [rsp + 1440], ymm5
-	vpaddd ymm5, ymm1, [rsp + 1408]
-	vpxor ymm9, ymm9, ymm3
-	vpor ymm7, ymm7, ymm14
-	vpslld ymm14, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpxor ymm8, ymm8, ymm5
-	vpor ymm0, ymm0, ymm14
-	vpslld ymm14, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpaddd ymm2, ymm2, ymm7
-	vpor ymm9, ymm9, ymm14
-	vpslld ymm14, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpaddd ymm6, ymm6, ymm0
-	vpxor ymm15, ymm15, ymm2
-	vpor ymm8, ymm8, ymm14
-	vpxor ymm14, ymm13, ymm6
-	vpaddd ymm13, ymm11, ymm9
-	vpshufb ymm11, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm4, ymm8
-	vpxor ymm4, ymm10, ymm13
-	vpshufb ymm10, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm12, ymm11
-	vpxor ymm12, ymm1, ymm15
-	vpshufb ymm1, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm10, [rsp + 1440]
-	vpxor ymm7, ymm7, ymm14
+	vpaddd ymm11, ymm7, [rsp + 1600]
+	vpxor ymm12, ymm12, ymm2
+	vpxor ymm6, ymm6, ymm0
+	vpaddd ymm9, ymm9, ymm5
+	vpxor ymm8, ymm8, ymm11
+	vpshufb ymm6, ymm6, [rip + .Lrotate_8]
 	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm3, ymm1
-	vpxor ymm0, ymm0, ymm4
-	vmovdqa [rsp + 1440], ymm14
-	vpslld ymm14, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm5, ymm5, ymm12
-	vpxor ymm9, ymm9, ymm3
-	vpor ymm7, ymm7, ymm14
-	vpslld ymm14, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpxor ymm8, ymm8, ymm5
-	vpor ymm0, ymm0, ymm14
-	vpsrld ymm14, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm13, ymm13, ymm7
-	vpor ymm14, ymm14, ymm9
-	vpslld ymm9, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpaddd ymm2, ymm2, ymm0
-	vpxor ymm12, ymm12, ymm13
-	vpor ymm8, ymm8, ymm9
-	vpaddd ymm9, ymm15, ymm14
-	vpxor ymm15, ymm1, ymm2
-	vpaddd ymm1, ymm2, [rsp + 320]
-	vpshufb ymm2, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm6, ymm8
-	vpxor ymm6, ymm10, ymm9
-	vpshufb ymm10, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm4, ymm2
-	vpxor ymm4, ymm11, ymm12
-	vpshufb ymm11, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm5, ymm10
-	vpxor ymm5, ymm7, ymm15
-	vpshufb ymm7, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm11, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm6
-	vmovdqa [rsp + 1440], ymm6
-	vpsrld ymm6, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm3, ymm3, ymm7
-	vpxor ymm14, ymm14, ymm4
-	vpor ymm6, ymm6, ymm5
-	vpsrld ymm5, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpxor ymm8, ymm8, ymm3
-	vpor ymm5, ymm5, ymm0
-	vpsrld ymm0, ymm14, 12
-	vpslld ymm14, ymm14, 20
+	vpxor ymm14, ymm14, ymm9
+	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm10, ymm12
 	vpaddd ymm13, ymm13, ymm6
-	vpaddd ymm1, ymm1, ymm5
-	vpor ymm0, ymm0, ymm14
-	vpslld ymm14, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpxor ymm2, ymm2, ymm13
-	vpor ymm8, ymm8, ymm14
-	vpaddd ymm14, ymm9, ymm0
-	vpxor ymm9, ymm10, ymm1
-	vpshufb ymm10, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm12, ymm8
-	vpxor ymm12, ymm11, ymm14
-	vpshufb ymm11, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm15, ymm10
-	vpxor ymm15, ymm7, ymm2
-	vpshufb ymm7, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm11, [rsp + 1440]
-	vpxor ymm6, ymm6, ymm9
-	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
-	vpxor ymm5, ymm5, ymm12
-	vpaddd ymm4, ymm4, ymm7
-	vmovdqa [rsp + 1440], ymm12
-	vpslld ymm12, ymm6, 25
-	vpsrld ymm6, ymm6, 7
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm0, ymm0, ymm4
-	vpor ymm6, ymm6, ymm12
-	vpsrld ymm12, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpxor ymm8, ymm8, ymm3
-	vpor ymm12, ymm12, ymm5
-	vpslld ymm5, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm1, ymm1, ymm6
-	vpor ymm0, ymm0, ymm5
-	vpslld ymm5, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpaddd ymm2, ymm2, ymm12
-	vpxor ymm15, ymm15, ymm1
-	vpor ymm8, ymm8, ymm5
-	vpaddd ymm5, ymm13, ymm0
-	vpxor ymm13, ymm7, ymm2
-	vpshufb ymm7, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm14, ymm8
-	vpxor ymm14, ymm11, ymm5
-	vpshufb ymm11, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm4, ymm7
-	vpxor ymm4, ymm10, ymm15
-	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm9, ymm11
-	vpxor ymm9, ymm6, ymm13
-	vpshufb ymm6, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm3, ymm10
-	vpxor ymm3, ymm12, ymm14
-	vpsrld ymm12, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vmovdqa [rsp + 1408], ymm14
-	vpaddd ymm14, ymm6, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm4
-	vpor ymm12, ymm12, ymm9
-	vpsrld ymm9, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpxor ymm8, ymm8, ymm14
-	vpor ymm9, ymm9, ymm3
-	vpslld ymm3, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm1, ymm1, ymm12
-	vpor ymm0, ymm0, ymm3
-	vpslld ymm3, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpaddd ymm2, ymm2, ymm9
+	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm1, ymm8
+	vmovdqa [rsp + 1600], ymm8
+	vmovdqa ymm8, [rsp + 1792]
+	vinserti128 ymm3, ymm3, xmm8, 1
+	vpxor ymm8, ymm4, ymm10
+	vpaddd ymm4, ymm14, [rsp + 1536]
+	vpxor ymm15, ymm15, ymm13
 	vpxor ymm7, ymm7, ymm1
-	vpor ymm8, ymm8, ymm3
-	vpaddd ymm3, ymm5, ymm0
-	vpxor ymm5, ymm11, ymm2
-	vpshufb ymm11, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm15, ymm8
-	vpxor ymm15, ymm10, ymm3
-	vpshufb ymm10, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm13, ymm11
-	vpxor ymm13, ymm6, ymm7
-	vpshufb ymm6, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm10, [rsp + 1408]
-	vpxor ymm12, ymm12, ymm5
-	vpxor ymm7, ymm7, ymm5
-	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm4, ymm6
-	vpxor ymm4, ymm9, ymm15
-	vpxor ymm9, ymm3, ymm15
-	vpsrld ymm3, ymm12, 7
-	vpslld ymm15, ymm12, 25
-	vpaddd ymm12, ymm14, ymm5
-	vpxor ymm14, ymm0, ymm13
-	vpsrld ymm0, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpor ymm3, ymm3, ymm15
-	vpxor ymm15, ymm2, ymm13
-	vpunpckhdq ymm2, ymm9, ymm7
-	vpunpckldq ymm13, ymm9, ymm7
-	vpxor ymm9, ymm8, ymm12
-	vpslld ymm7, ymm14, 25
-	vpor ymm8, ymm0, ymm4
-	vpsrld ymm0, ymm14, 7
-	vpxor ymm4, ymm1, ymm12
-	vpxor ymm14, ymm3, ymm5
-	vpsrld ymm1, ymm9, 7
-	vpor ymm12, ymm0, ymm7
-	vpslld ymm3, ymm9, 25
-	vpxor ymm5, ymm8, ymm6
-	vpunpckldq ymm0, ymm15, ymm4
-	vpunpckhdq ymm7, ymm15, ymm4
-	vpor ymm9, ymm1, ymm3
-	vpxor ymm8, ymm12, ymm10
-	vpunpcklqdq ymm6, ymm0, ymm13
-	vpunpckhqdq ymm15, ymm0, ymm13
-	vpxor ymm4, ymm9, ymm11
-	vpunpckhdq ymm1, ymm14, ymm8
-	vpunpckldq ymm3, ymm14, ymm8
-	vpunpckhqdq ymm12, ymm7, ymm2
-	vpunpcklqdq ymm10, ymm7, ymm2
-	vextracti128 [rdi + 128], ymm6, 1
-	vpunpckhdq ymm0, ymm4, ymm5
-	vpunpckldq ymm13, ymm4, ymm5
-	vextracti128 [rdi + 160], ymm15, 1
-	vmovdqu [rdi + 96], xmm12
-	vpunpcklqdq ymm9, ymm13, ymm3
-	vpunpckhqdq ymm11, ymm13, ymm3
-	vextracti128 [rdi + 224], ymm12, 1
-	vpunpcklqdq ymm14, ymm0, ymm1
-	vpunpckhqdq ymm8, ymm0, ymm1
-	vmovdqu [rdi + 64], xmm10
-	vextracti128 [rdi + 144], ymm9, 1
-	vextracti128 [rdi + 240], ymm8, 1
-	vextracti128 [rdi + 208], ymm14, 1
-	vmovdqu [rdi + 112], xmm8
-	vmovdqu [rdi + 48], xmm11
-	vmovdqu [rdi + 16], xmm9
-	vmovdqu [rdi + 0], xmm6
-	vextracti128 [rdi + 176], ymm11, 1
-	vmovdqu [rdi + 80], xmm14
-	vmovdqu [rdi + 32], xmm15
-	vextracti128 [rdi + 192], ymm10, 1
-	jmp .Ldone_groups8
-.Lodd_groups8:
-	mov rdi, [rsp + 0]
-	lea r13, [rsp + 64]
-	cmp dword ptr [rsp + 8], 8
-	cmovne rdi, r13
-/* Segment last_odd: 1025 instructions */
-	vpaddd ymm8, ymm2, [r15 + 128]
-	vpaddd ymm9, ymm3, [r15 + 192]
-	vpaddd ymm10, ymm1, [r15 + 64]
-	vpaddd ymm11, ymm0, [r15 + 0]
-	vpaddd ymm12, ymm9, ymm7
-	vpaddd ymm13, ymm8, ymm6
-	vpaddd ymm14, ymm10, ymm5
-	vpaddd ymm15, ymm11, ymm4
-	vpxor ymm2, ymm13, [rip + .Lword_00000022]
-	vpxor ymm3, ymm12, [rip + .Lword_0000000a]
-	vpshufb ymm1, ymm15, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm9, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm8, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm0, [rip + .Lword_bb67ae85]
-	vpaddd ymm11, ymm1, [rip + .Lword_6a09e667]
-	vpaddd ymm3, ymm8, [rip + .Lword_3c6ef372]
-	vpaddd ymm2, ymm9, [rip + .Lword_a54ff53a]
-	vpxor ymm4, ymm4, ymm11
-	vpxor ymm5, ymm5, ymm10
-	vpxor ymm7, ymm7, ymm2
-	vpxor ymm6, ymm6, ymm3
-	vmovdqa [rsp + 1408], ymm10
-	vpslld ymm10, ymm4, 20
-	vpsrld ymm4, ymm4, 12
-	vpaddd ymm15, ymm15, [r15 + 32]
-	vpaddd ymm14, ymm14, [r15 + 96]
-	vpaddd ymm13, ymm13, [r15 + 160]
-	vpor ymm4, ymm4, ymm10
-	vpsrld ymm10, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpaddd ymm12, ymm12, [r15 + 224]
-	vpaddd ymm15, ymm15, ymm4
-	vpor ymm10, ymm10, ymm6
-	vpslld ymm6, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpxor ymm1, ymm1, ymm15
-	vpor ymm7, ymm7, ymm6
-	vpslld ymm6, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vpaddd ymm13, ymm13, ymm10
-	vpor ymm5, ymm5, ymm6
-	vpaddd ymm6, ymm12, ymm7
-	vpxor ymm12, ymm8, ymm13
-	vpshufb ymm8, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm14, ymm5
-	vpxor ymm14, ymm9, ymm6
-	vpshufb ymm9, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm11, ymm8
-	vpxor ymm11, ymm0, ymm1
-	vpshufb ymm0, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm3, ymm9
-	vpxor ymm3, ymm4, ymm12
-	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm2, ymm0
-	vpxor ymm2, ymm10, ymm14
-	vpslld ymm10, ymm3, 25
-	vmovdqa [rsp + 1440], ymm14
-	vpaddd ymm14, ymm4, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm11
-	vpsrld ymm3, ymm3, 7
-	vpaddd ymm15, ymm15, [rsp + 320]
-	vpxor ymm5, ymm5, ymm14
-	vpor ymm3, ymm3, ymm10
-	vpslld ymm10, ymm7, 25
+	vpsrld ymm3, ymm3, 16
+	jmp .Llast_odd_128_groups8
+.Llast_odd_128_groups8:
+	vpxor ymm5, ymm5, ymm4
+	vmovdqa [rsp + 1536], ymm10
+	vpslld ymm10, ymm8, 25
+	vmovdqa [rsp + 1792], ymm13
+	vpslld ymm13, ymm7, 25
+	vpaddd ymm0, ymm0, ymm3
 	vpsrld ymm7, ymm7, 7
-	vpor ymm7, ymm7, ymm10
-	vpsrld ymm10, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm6, ymm6, ymm3
-	vpor ymm10, ymm10, ymm2
-	vpslld ymm2, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpaddd ymm13, ymm13, ymm7
-	vpor ymm5, ymm5, ymm2
-	vpaddd ymm2, ymm1, ymm10
-	vpxor ymm1, ymm4, ymm13
-	vpxor ymm4, ymm9, ymm6
-	vpaddd ymm9, ymm15, ymm5
-	vpxor ymm15, ymm8, ymm2
-	vpshufb ymm8, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm4, [rip + .Lrotate_16]
-	vpxor ymm4, ymm0, ymm9
-	vpshufb ymm0, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm12, ymm8
-	vpaddd ymm12, ymm14, ymm1
-	vpshufb ymm14, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm11, ymm0
-	vpxor ymm11, ymm7, ymm15
-	vpxor ymm7, ymm3, ymm12
-	vpaddd ymm3, ymm14, [rsp + 1440]
-	vpxor ymm10, ymm10, ymm4
-	vmovdqa [rsp + 1440], ymm12
-	vpslld ymm12, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpxor ymm5, ymm5, ymm3
-	vpor ymm11, ymm11, ymm12
-	vpslld ymm12, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpor ymm10, ymm10, ymm12
-	vpsrld ymm12, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm13, ymm13, ymm11
-	vpor ymm12, ymm12, ymm7
-	vpsrld ymm7, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm2, ymm2, ymm10
-	vpor ymm7, ymm7, ymm5
-	vpaddd ymm5, ymm6, ymm12
-	vpxor ymm6, ymm8, ymm13
-	vpxor ymm8, ymm0, ymm2
-	vpaddd ymm0, ymm9, ymm7
-	vpxor ymm9, ymm1, ymm5
-	vpshufb ymm1, ymm6, [rip + .Lrotate_8]
-	vpshufb ymm6, ymm8, [rip + .Lrotate_8]
-	vpxor ymm8, ymm14, ymm0
-	vpshufb ymm14, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm4, ymm6
-	vpaddd ymm4, ymm15, ymm1
-	vpshufb ymm15, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm14, [rsp + 1440]
-	vpxor ymm10, ymm10, ymm9
-	vpxor ymm11, ymm11, ymm4
-	vpaddd ymm3, ymm3, ymm15
-	vpxor ymm12, ymm12, ymm8
-	vmovdqa [rsp + 1440], ymm8
-	vpsrld ymm8, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpxor ymm7, ymm7, ymm3
-	vpaddd ymm13, ymm13, [r15 + 224]
-	vpor ymm8, ymm8, ymm11
-	vpslld ymm11, ymm12, 25
-	vpsrld ymm12, ymm12, 7
-	vpaddd ymm0, ymm0, [r15 + 64]
-	vpaddd ymm2, ymm2, [r15 + 96]
-	vpaddd ymm5, ymm5, [r15 + 128]
-	vpor ymm12, ymm12, ymm11
-	vpslld ymm11, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm5, ymm5, ymm8
-	vpor ymm7, ymm7, ymm11
-	vpslld ymm11, ymm10, 25
-	vpsrld ymm10, ymm10, 7
-	vpaddd ymm0, ymm0, ymm12
-	vpor ymm10, ymm10, ymm11
-	vpaddd ymm11, ymm2, ymm7
-	vpxor ymm2, ymm15, ymm5
-	vpxor ymm15, ymm6, ymm0
-	vpaddd ymm6, ymm13, ymm10
-	vpxor ymm13, ymm1, ymm11
-	vpshufb ymm1, ymm2, [rip + .Lrotate_16]
-	vpshufb ymm2, ymm15, [rip + .Lrotate_16]
-	vpxor ymm15, ymm14, ymm6
-	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm9, ymm1
-	vpaddd ymm9, ymm4, ymm2
-	vpshufb ymm4, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm14, [rsp + 1440]
-	vpxor ymm8, ymm8, ymm13
-	vpxor ymm12, ymm12, ymm9
-	vpaddd ymm3, ymm3, ymm4
-	vpxor ymm7, ymm7, ymm15
-	vmovdqa [rsp + 1440], ymm13
-	vpslld ymm13, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpxor ymm10, ymm10, ymm3
-	vpaddd ymm0, ymm0, [r15 + 192]
-	vpor ymm12, ymm12, ymm13
-	vpslld ymm13, ymm7, 20
-	vpsrld ymm7, ymm7, 12
-	vpaddd ymm6, ymm6, [r15 + 0]
-	vpaddd ymm0, ymm0, ymm12
+	vpsrld ymm8, ymm8, 7
+	vpor ymm8, ymm8, ymm10
+	vpsrld ymm10, ymm15, 7
+	vpslld ymm15, ymm15, 25
 	vpor ymm7, ymm7, ymm13
-	vpslld ymm13, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpxor ymm2, ymm2, ymm0
-	vpor ymm10, ymm10, ymm13
-	vpslld ymm13, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpaddd ymm11, ymm11, ymm7
-	vpor ymm8, ymm8, ymm13
-	vpaddd ymm13, ymm6, ymm10
-	vpxor ymm6, ymm14, ymm11
-	vpshufb ymm14, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm5, ymm8
-	vpxor ymm5, ymm4, ymm13
-	vpshufb ymm4, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm9, ymm14
-	vpxor ymm9, ymm1, ymm2
-	vpshufb ymm1, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm15, ymm4
-	vpxor ymm15, ymm12, ymm6
-	vpshufb ymm12, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm3, ymm1
-	vpxor ymm3, ymm7, ymm5
-	vpslld ymm7, ymm15, 25
-	vmovdqa [rsp + 1408], ymm6
-	vpaddd ymm6, ymm12, [rsp + 1440]
-	vpxor ymm10, ymm10, ymm9
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm0, ymm0, [r15 + 32]
+	vpsrld ymm13, ymm5, 7
+	vpslld ymm5, ymm5, 25
+	vpor ymm10, ymm10, ymm15
+	vpaddd ymm15, ymm9, ymm8
+	vpor ymm9, ymm13, ymm5
+	vpaddd ymm13, ymm11, ymm10
+	vpaddd ymm5, ymm2, ymm7
+	vpxor ymm11, ymm6, ymm15
+	vpaddd ymm2, ymm0, ymm9
+	vpxor ymm6, ymm14, ymm5
+	vpxor ymm0, ymm12, ymm13
+	vpshufb ymm14, ymm11, [rip + .Lrotate_16]
+	vpxor ymm12, ymm2, [rsp + 1600]
+	vpshufb ymm11, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm0, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm1, ymm14
+	vpshufb ymm1, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm4, ymm11
+	vpaddd ymm4, ymm0, [rsp + 1792]
 	vpxor ymm8, ymm8, ymm6
-	vpor ymm15, ymm15, ymm7
-	vpsrld ymm7, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm7, ymm7, ymm10
-	vpsrld ymm10, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpaddd ymm2, ymm2, ymm15
-	vpor ymm10, ymm10, ymm3
-	vpsrld ymm3, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm11, ymm11, ymm7
-	vpor ymm3, ymm3, ymm8
-	vpaddd ymm8, ymm0, ymm10
-	vpxor ymm0, ymm1, ymm2
-	vpxor ymm1, ymm14, ymm11
-	vpaddd ymm14, ymm13, ymm3
-	vpxor ymm13, ymm12, ymm8
-	vpshufb ymm12, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm0, [rip + .Lrotate_16]
-	vpxor ymm0, ymm4, ymm14
-	vpshufb ymm4, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm6, ymm12
-	vpaddd ymm6, ymm5, ymm1
-	vpshufb ymm5, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm9, ymm4
-	vpxor ymm9, ymm15, ymm6
-	vpxor ymm15, ymm7, ymm13
-	vpaddd ymm7, ymm5, [rsp + 1408]
-	vpxor ymm10, ymm10, ymm0
-	vmovdqa [rsp + 1408], ymm0
-	vpslld ymm0, ymm9, 20
-	vpsrld ymm9, ymm9, 12
-	vpxor ymm3, ymm3, ymm7
-	vpaddd ymm2, ymm2, [rsp + 320]
-	vpor ymm9, ymm9, ymm0
-	vpsrld ymm0, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpaddd ymm11, ymm11, [r15 + 160]
-	vpaddd ymm2, ymm2, ymm9
-	vpor ymm0, ymm0, ymm15
-	vpsrld ymm15, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpxor ymm1, ymm1, ymm2
-	vpor ymm15, ymm15, ymm3
+	vmovdqa [rsp + 1792], ymm3
+	vpaddd ymm3, ymm1, [rsp + 1536]
+	vpxor ymm7, ymm7, ymm4
+	vpxor ymm10, ymm10, ymm12
+	vmovdqa [rsp + 1536], ymm4
+	vpsrld ymm4, ymm8, 12
+	vpxor ymm9, ymm9, ymm3
+	vmovdqa [rsp + 1600], ymm3
 	vpslld ymm3, ymm10, 20
 	vpsrld ymm10, ymm10, 12
-	vpaddd ymm11, ymm11, ymm0
+	vpslld ymm8, ymm8, 20
 	vpor ymm10, ymm10, ymm3
-	vpaddd ymm3, ymm14, ymm15
-	vpxor ymm14, ymm12, ymm11
-	vpshufb ymm12, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm8, ymm10
-	vpxor ymm8, ymm5, ymm3
-	vpshufb ymm5, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm6, ymm12
-	vpxor ymm6, ymm4, ymm1
-	vpshufb ymm4, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm13, ymm5
-	vpxor ymm13, ymm9, ymm14
-	vpshufb ymm9, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm7, ymm4
+	vpsrld ymm3, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpor ymm4, ymm4, ymm8
+	vpslld ymm8, ymm7, 20
+	vpaddd ymm13, ymm13, ymm10
+	vpsrld ymm7, ymm7, 12
+	vpor ymm3, ymm3, ymm9
+	vpaddd ymm9, ymm15, ymm4
+	vpxor ymm15, ymm11, ymm13
+	vpor ymm11, ymm7, ymm8
+	vpaddd ymm7, ymm2, ymm3
+	vpxor ymm8, ymm14, ymm9
+	vpshufb ymm2, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm5, ymm11
+	vpxor ymm15, ymm1, ymm7
+	vpshufb ymm5, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm12, ymm2
+	vpxor ymm8, ymm0, ymm14
+	vpshufb ymm12, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm6, ymm5
+	jmp .Llast_odd_192_groups8
+.Llast_odd_192_groups8:
+	vpxor ymm15, ymm10, ymm1
+	vpshufb ymm6, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm12, [rsp + 1600]
+	vpxor ymm8, ymm4, ymm0
+	vpsrld ymm4, ymm15, 7
+	vmovdqa [rsp + 1600], ymm0
+	vpaddd ymm0, ymm6, [rsp + 1536]
+	vpxor ymm3, ymm3, ymm10
+	vmovdqa [rsp + 1536], ymm1
+	vpslld ymm1, ymm8, 25
+	vpsrld ymm8, ymm8, 7
+	vpxor ymm11, ymm11, ymm0
+	vpslld ymm15, ymm15, 25
+	vpaddd ymm7, ymm7, [rsp + 1760]
+	vpaddd ymm14, ymm14, [rsp + 1696]
+	vpaddd ymm13, ymm13, [rsp + 1664]
+	vpaddd ymm9, ymm9, [rsp + 1568]
+	vpor ymm4, ymm4, ymm15
+	vpslld ymm15, ymm3, 25
+	vpsrld ymm3, ymm3, 7
+	vpor ymm8, ymm8, ymm1
+	vpslld ymm1, ymm11, 25
+	vpaddd ymm7, ymm7, ymm4
+	vpsrld ymm11, ymm11, 7
+	vpor ymm3, ymm3, ymm15
+	vpaddd ymm15, ymm14, ymm8
+	vpxor ymm14, ymm5, ymm7
+	vpor ymm5, ymm11, ymm1
+	vpaddd ymm11, ymm9, ymm3
+	vpxor ymm1, ymm2, ymm15
+	vpshufb ymm9, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm13, ymm5
+	vpxor ymm14, ymm6, ymm11
+	vpshufb ymm13, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm0, ymm9
+	vpxor ymm1, ymm12, ymm2
+	vpshufb ymm0, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm10, ymm13
+	vpxor ymm14, ymm4, ymm6
+	vpshufb ymm10, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm0, [rsp + 1536]
+	vpxor ymm1, ymm8, ymm12
+	vpsrld ymm8, ymm14, 12
+	vmovdqa [rsp + 1536], ymm12
+	vpaddd ymm12, ymm10, [rsp + 1600]
+	vpxor ymm3, ymm3, ymm4
+	vmovdqa [rsp + 1600], ymm4
+	vpslld ymm4, ymm1, 20
+	vpslld ymm14, ymm14, 20
+	vpxor ymm5, ymm5, ymm12
+	vpsrld ymm1, ymm1, 12
+	vpor ymm8, ymm8, ymm14
+	vpsrld ymm14, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	vpaddd ymm15, ymm15, [rsp + 1728]
+	vpaddd ymm7, ymm7, [rsp + 1632]
+	vpor ymm1, ymm1, ymm4
+	vpsrld ymm4, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vpor ymm14, ymm14, ymm3
+	vpaddd ymm3, ymm7, ymm8
+	vpor ymm7, ymm4, ymm5
+	vpaddd ymm4, ymm11, ymm14
+	vpaddd ymm5, ymm15, ymm1
+	jmp .Llast_odd_256_groups8
+.Llast_odd_256_groups8:
+	vpxor ymm11, ymm9, ymm3
+	vpaddd ymm15, ymm2, ymm7
+	vpxor ymm9, ymm13, ymm5
+	vpxor ymm2, ymm0, ymm4
+	vpshufb ymm13, ymm11, [rip + .Lrotate_8]
+	vpxor ymm0, ymm10, ymm15
+	vpshufb ymm11, ymm2, [rip + .Lrotate_8]
+	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm6, ymm13
+	vpshufb ymm9, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm10, [rsp + 1536]
+	vpaddd ymm0, ymm11, [rsp + 1600]
+	vpxor ymm8, ymm8, ymm2
+	vpaddd ymm12, ymm12, ymm9
+	vpxor ymm14, ymm14, ymm0
+	vpxor ymm1, ymm1, ymm6
+	vmovdqa [rsp + 1600], ymm2
+	vpsrld ymm2, ymm8, 7
+	vpxor ymm7, ymm7, ymm12
+	vmovdqa [rsp + 1536], ymm12
+	vpslld ymm12, ymm14, 25
+	vpslld ymm8, ymm8, 25
+	vpaddd ymm3, ymm3, [rsp + 1856]
+	vpsrld ymm14, ymm14, 7
+	vpor ymm2, ymm2, ymm8
+	vpsrld ymm8, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpor ymm14, ymm14, ymm12
+	vpsrld ymm12, ymm7, 7
+	vpaddd ymm15, ymm15, ymm2
+	vpslld ymm7, ymm7, 25
+	vpor ymm8, ymm8, ymm1
+	vpaddd ymm1, ymm3, ymm14
+	vpxor ymm3, ymm10, ymm15
+	vpor ymm10, ymm12, ymm7
+	vpaddd ymm12, ymm4, ymm8
+	vpxor ymm7, ymm9, ymm1
+	vpshufb ymm4, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm5, ymm10
+	vpxor ymm3, ymm13, ymm12
+	vpshufb ymm5, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm0, ymm4
+	vpxor ymm7, ymm11, ymm9
+	vpshufb ymm0, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm6, ymm5
+	vpxor ymm3, ymm2, ymm13
+	vpshufb ymm6, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm0, [rsp + 1536]
+	vpxor ymm7, ymm14, ymm11
+	vpsrld ymm14, ymm3, 12
+	vmovdqa [rsp + 1536], ymm13
+	vpaddd ymm13, ymm6, [rsp + 1600]
+	vpxor ymm8, ymm8, ymm2
+	vmovdqa [rsp + 1600], ymm2
+	vpsrld ymm2, ymm7, 12
+	vpslld ymm3, ymm3, 20
+	vpxor ymm10, ymm10, ymm13
+	vpslld ymm7, ymm7, 20
+	vpor ymm14, ymm14, ymm3
+	vpslld ymm3, ymm8, 20
+	vpsrld ymm8, ymm8, 12
+	vpor ymm2, ymm2, ymm7
+	vpsrld ymm7, ymm10, 12
+	vpaddd ymm12, ymm12, [rsp + 1824]
+	jmp .Llast_odd_320_groups8
+.Llast_odd_320_groups8:
+	vpslld ymm10, ymm10, 20
+	vpor ymm8, ymm8, ymm3
+	vpaddd ymm3, ymm15, [rsp + 1792]
+	vpaddd ymm15, ymm1, ymm2
+	vpor ymm1, ymm7, ymm10
+	vpaddd ymm7, ymm12, ymm8
+	vpaddd ymm10, ymm3, ymm14
+	vpxor ymm12, ymm5, ymm15
+	vpaddd ymm3, ymm9, ymm1
+	vpxor ymm5, ymm0, ymm7
+	vpxor ymm9, ymm4, ymm10
+	vpshufb ymm0, ymm12, [rip + .Lrotate_8]
+	vpxor ymm4, ymm6, ymm3
+	vpshufb ymm12, ymm5, [rip + .Lrotate_8]
+	vpshufb ymm6, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm11, ymm0
+	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm6, [rsp + 1536]
+	vpaddd ymm4, ymm12, [rsp + 1600]
+	vpxor ymm2, ymm2, ymm5
+	vpaddd ymm13, ymm13, ymm9
+	vpxor ymm8, ymm8, ymm4
+	vpxor ymm14, ymm14, ymm11
+	vmovdqa [rsp + 1600], ymm5
+	vpslld ymm5, ymm2, 25
+	vpxor ymm1, ymm1, ymm13
+	vmovdqa [rsp + 1536], ymm4
+	vpsrld ymm4, ymm14, 7
+	vpslld ymm14, ymm14, 25
+	vpaddd ymm10, ymm10, [rsp + 1696]
+	vpsrld ymm2, ymm2, 7
+	vpaddd ymm15, ymm15, [rsp + 1568]
+	vpor ymm4, ymm4, ymm14
+	vpsrld ymm14, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpor ymm2, ymm2, ymm5
+	vpslld ymm5, ymm8, 25
+	vpaddd ymm15, ymm15, ymm4
+	vpsrld ymm8, ymm8, 7
+	vpor ymm14, ymm14, ymm1
+	vpaddd ymm1, ymm7, ymm2
+	vpxor ymm7, ymm12, ymm15
+	vpor ymm12, ymm8, ymm5
+	vpaddd ymm8, ymm10, ymm14
+	vpxor ymm5, ymm9, ymm1
+	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm3, ymm12
 	vpxor ymm7, ymm0, ymm8
-	vpslld ymm0, ymm13, 25
-	vmovdqa [rsp + 1440], ymm8
-	vpaddd ymm8, ymm9, [rsp + 1408]
+	vpshufb ymm3, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm13, ymm10
+	vpxor ymm5, ymm6, ymm9
+	vpshufb ymm13, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm11, ymm3
+	vpxor ymm7, ymm4, ymm0
+	vpshufb ymm11, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm13, [rsp + 1536]
+	vpxor ymm5, ymm2, ymm6
+	vpslld ymm2, ymm7, 20
+	vmovdqa [rsp + 1536], ymm6
+	vpaddd ymm6, ymm11, [rsp + 1600]
+	vpxor ymm14, ymm14, ymm4
+	vmovdqa [rsp + 1600], ymm4
+	vpslld ymm4, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	jmp .Llast_odd_384_groups8
+.Llast_odd_384_groups8:
+	vpxor ymm12, ymm12, ymm6
+	vpsrld ymm7, ymm7, 12
+	vpor ymm5, ymm5, ymm4
+	vpslld ymm4, ymm14, 20
+	vpsrld ymm14, ymm14, 12
+	vpor ymm7, ymm7, ymm2
+	vpslld ymm2, ymm12, 20
+	vpaddd ymm15, ymm15, [rsp + 1664]
+	vpsrld ymm12, ymm12, 12
+	vpor ymm14, ymm14, ymm4
+	vpaddd ymm4, ymm9, [rsp + 1760]
+	vpaddd ymm9, ymm15, ymm7
+	vpor ymm15, ymm12, ymm2
+	vpaddd ymm12, ymm1, ymm5
+	vpaddd ymm2, ymm8, ymm14
+	vpxor ymm1, ymm10, ymm9
+	vpaddd ymm8, ymm4, ymm15
+	vpxor ymm10, ymm13, ymm2
+	vpxor ymm4, ymm3, ymm12
+	vpshufb ymm13, ymm1, [rip + .Lrotate_8]
+	vpxor ymm3, ymm11, ymm8
+	vpshufb ymm1, ymm10, [rip + .Lrotate_8]
+	vpshufb ymm11, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm0, ymm13
+	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm1, [rsp + 1600]
+	vpaddd ymm3, ymm11, [rsp + 1536]
+	vpxor ymm7, ymm7, ymm10
+	vpaddd ymm6, ymm6, ymm4
+	vpxor ymm5, ymm5, ymm3
+	vpxor ymm14, ymm14, ymm0
+	vmovdqa [rsp + 1536], ymm0
+	vpsrld ymm0, ymm7, 7
 	vpxor ymm15, ymm15, ymm6
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm2, ymm2, [r15 + 224]
-	vpxor ymm10, ymm10, ymm8
+	vmovdqa [rsp + 1600], ymm6
+	vpslld ymm6, ymm14, 25
+	vpslld ymm7, ymm7, 25
+	vpaddd ymm2, ymm2, [rsp + 1792]
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm9, ymm9, [rsp + 1632]
+	vpor ymm0, ymm0, ymm7
+	vpsrld ymm7, ymm15, 7
+	vpslld ymm15, ymm15, 25
+	vpor ymm14, ymm14, ymm6
+	vpsrld ymm6, ymm5, 7
+	vpaddd ymm2, ymm2, ymm0
+	vpslld ymm5, ymm5, 25
+	vpor ymm7, ymm7, ymm15
+	vpaddd ymm15, ymm8, ymm14
+	vpxor ymm8, ymm4, ymm2
+	vpor ymm4, ymm6, ymm5
+	vpaddd ymm6, ymm12, ymm7
+	vpxor ymm5, ymm11, ymm15
+	vpshufb ymm12, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm9, ymm4
+	vpxor ymm8, ymm13, ymm6
+	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm13, ymm3, ymm12
+	vpxor ymm5, ymm1, ymm11
+	vpshufb ymm3, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm10, ymm9
+	vpxor ymm8, ymm0, ymm13
+	vpshufb ymm10, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm3, [rsp + 1536]
+	jmp .Llast_odd_448_groups8
+.Llast_odd_448_groups8:
+	vpxor ymm5, ymm14, ymm1
+	vpsrld ymm14, ymm8, 12
+	vmovdqa [rsp + 1536], ymm1
+	vpaddd ymm1, ymm10, [rsp + 1600]
+	vpxor ymm7, ymm7, ymm0
+	vmovdqa [rsp + 1600], ymm0
+	vpsrld ymm0, ymm5, 12
+	vpslld ymm8, ymm8, 20
+	vpxor ymm4, ymm4, ymm1
+	vpslld ymm5, ymm5, 20
+	vpaddd ymm6, ymm6, [rsp + 1728]
+	vpor ymm14, ymm14, ymm8
+	vpslld ymm8, ymm7, 20
+	vpsrld ymm7, ymm7, 12
+	vpor ymm0, ymm0, ymm5
+	vpaddd ymm5, ymm11, [rsp + 1824]
+	vpslld ymm11, ymm4, 20
+	vpsrld ymm4, ymm4, 12
+	vpor ymm7, ymm7, ymm8
+	vpaddd ymm8, ymm2, [rsp + 1856]
+	vpor ymm2, ymm4, ymm11
+	vpaddd ymm4, ymm15, ymm0
+	vpaddd ymm11, ymm8, ymm14
+	vpaddd ymm15, ymm6, ymm7
+	vpaddd ymm8, ymm5, ymm2
+	vpxor ymm6, ymm12, ymm11
+	vpxor ymm5, ymm3, ymm15
+	vpxor ymm12, ymm9, ymm4
+	vpxor ymm3, ymm10, ymm8
+	vpshufb ymm9, ymm12, [rip + .Lrotate_8]
+	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
+	vpshufb ymm12, ymm3, [rip + .Lrotate_8]
+	vpshufb ymm6, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm13, ymm10
+	vpaddd ymm5, ymm9, [rsp + 1536]
+	vpaddd ymm13, ymm1, ymm12
+	vpaddd ymm1, ymm6, [rsp + 1600]
+	vpxor ymm0, ymm0, ymm5
+	vpxor ymm14, ymm14, ymm3
+	vpxor ymm2, ymm2, ymm13
+	vpxor ymm7, ymm7, ymm1
+	vmovdqa [rsp + 1600], ymm3
+	vpsrld ymm3, ymm14, 7
+	vmovdqa [rsp + 1536], ymm13
+	vpsrld ymm13, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	vpslld ymm14, ymm14, 25
 	vpor ymm13, ymm13, ymm0
 	vpsrld ymm0, ymm7, 7
 	vpslld ymm7, ymm7, 25
-	vpor ymm0, ymm0, ymm7
-	vpsrld ymm7, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpaddd ymm1, ymm1, [r15 + 96]
-	vpor ymm7, ymm7, ymm10
-	vpslld ymm10, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm1, ymm1, ymm13
-	vpor ymm15, ymm15, ymm10
-	vpaddd ymm10, ymm11, ymm7
-	vpaddd ymm11, ymm3, ymm0
-	vpxor ymm3, ymm5, ymm1
-	vpaddd ymm5, ymm2, ymm15
-	vpxor ymm2, ymm4, ymm10
-	vpxor ymm4, ymm12, ymm11
-	vpshufb ymm12, ymm3, [rip + .Lrotate_16]
-	vpxor ymm3, ymm9, ymm5
-	vpshufb ymm9, ymm2, [rip + .Lrotate_16]
-	vpshufb ymm2, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm6, ymm12
-	vpshufb ymm6, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm8, ymm2
-	vpaddd ymm8, ymm14, ymm9
-	vpxor ymm14, ymm13, ymm4
-	vpaddd ymm13, ymm6, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm3
-	vpxor ymm7, ymm7, ymm8
-	vmovdqa [rsp + 1440], ymm3
-	vpslld ymm3, ymm14, 20
-	vpxor ymm15, ymm15, ymm13
-	vpsrld ymm14, ymm14, 12
-	vpaddd ymm1, ymm1, [r15 + 128]
-	vpaddd ymm11, ymm11, [r15 + 64]
-	vpor ymm14, ymm14, ymm3
-	vpslld ymm3, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	vpor ymm15, ymm15, ymm3
-	vpsrld ymm3, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm1, ymm1, ymm14
-	vpor ymm3, ymm3, ymm7
-	vpslld ymm7, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm5, ymm5, ymm15
-	vpor ymm0, ymm0, ymm7
-	vpaddd ymm7, ymm10, ymm3
-	vpxor ymm10, ymm6, ymm5
-	vpxor ymm6, ymm12, ymm1
-	vpaddd ymm12, ymm11, ymm0
-	vpxor ymm11, ymm9, ymm7
-	vpshufb ymm9, ymm10, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
-	vpxor ymm6, ymm2, ymm12
-	vpshufb ymm2, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm13, ymm9
-	vpaddd ymm13, ymm4, ymm10
-	vpshufb ymm4, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm8, ymm2
-	vpxor ymm8, ymm15, ymm11
-	vpxor ymm15, ymm14, ymm13
-	vpaddd ymm14, ymm4, [rsp + 1440]
-	vpxor ymm3, ymm3, ymm6
-	vmovdqa [rsp + 1440], ymm6
-	vpslld ymm6, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpxor ymm0, ymm0, ymm14
-	vpaddd ymm5, ymm5, [rsp + 320]
-	vpaddd ymm1, ymm1, [r15 + 192]
-	vpor ymm8, ymm8, ymm6
-	vpsrld ymm6, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpaddd ymm12, ymm12, ymm8
-	vpor ymm6, ymm6, ymm3
-	vpsrld ymm3, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpxor ymm2, ymm2, ymm12
-	vpor ymm3, ymm3, ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm1, ymm1, ymm6
-	vpor ymm0, ymm0, ymm15
-	vpaddd ymm15, ymm7, ymm3
-	vpxor ymm7, ymm9, ymm1
-	vpshufb ymm9, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm5, ymm0
-	vpxor ymm5, ymm10, ymm15
-	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm13, ymm9
-	vpxor ymm13, ymm4, ymm2
-	vpshufb ymm4, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm14, ymm10
-	vpxor ymm14, ymm8, ymm7
-	vpshufb ymm8, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm11, ymm4
-	vpxor ymm11, ymm6, ymm5
-	vpsrld ymm6, ymm14, 12
-	vmovdqa [rsp + 1408], ymm5
-	vpaddd ymm5, ymm8, [rsp + 1440]
-	vpxor ymm3, ymm3, ymm13
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm15, ymm15, [r15 + 0]
-	vpxor ymm0, ymm0, ymm5
-	vpor ymm6, ymm6, ymm14
-	vpslld ymm14, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpaddd ymm1, ymm1, [r15 + 160]
-	vpaddd ymm2, ymm2, [r15 + 32]
 	vpor ymm3, ymm3, ymm14
-	vpsrld ymm14, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpaddd ymm15, ymm15, ymm3
-	vpaddd ymm12, ymm12, ymm6
-	vpor ymm14, ymm14, ymm11
-	vpsrld ymm11, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpxor ymm4, ymm4, ymm15
-	vpor ymm11, ymm11, ymm0
-	vpaddd ymm0, ymm1, ymm14
-	vpxor ymm1, ymm9, ymm12
-	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm2, ymm11
-	vpxor ymm2, ymm10, ymm0
-	vpshufb ymm10, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm13, ymm9
-	vpxor ymm13, ymm8, ymm4
-	vpshufb ymm8, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm7, ymm10
-	vpxor ymm7, ymm3, ymm1
-	vpshufb ymm3, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm8, [rsp + 1408]
-	vpxor ymm6, ymm6, ymm2
-	vmovdqa [rsp + 1408], ymm2
-	vpslld ymm2, ymm7, 25
-	vpaddd ymm5, ymm5, ymm3
-	vpxor ymm14, ymm14, ymm13
-	vpsrld ymm7, ymm7, 7
-	vpxor ymm11, ymm11, ymm5
-	vpor ymm7, ymm7, ymm2
-	vpslld ymm2, ymm6, 25
-	vpsrld ymm6, ymm6, 7
-	vpor ymm6, ymm6, ymm2
-	vpsrld ymm2, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpaddd ymm12, ymm12, ymm7
-	vpor ymm2, ymm2, ymm11
-	vpslld ymm11, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm4, ymm4, ymm6
-	vpor ymm14, ymm14, ymm11
-	vpaddd ymm11, ymm0, ymm2
-	vpxor ymm0, ymm8, ymm4
-	vpxor ymm8, ymm3, ymm12
-	vpaddd ymm3, ymm15, ymm14
-	vpxor ymm15, ymm9, ymm11
-	vpshufb ymm9, ymm8, [rip + .Lrotate_16]
-	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
-	vpxor ymm0, ymm10, ymm3
-	vpshufb ymm10, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm13, ymm9
-	vpaddd ymm13, ymm1, ymm8
-	vpshufb ymm1, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm10, [rsp + 1408]
-	vpxor ymm7, ymm7, ymm15
-	vpxor ymm6, ymm6, ymm13
-	vpaddd ymm5, ymm5, ymm1
-	vpxor ymm2, ymm2, ymm0
-	vmovdqa [rsp + 1408], ymm15
-	vpsrld ymm15, ymm6, 12
-	vpslld ymm6, ymm6, 20
-	vpxor ymm14, ymm14, ymm5
-	vpaddd ymm12, ymm12, [r15 + 96]
-	vpor ymm15, ymm15, ymm6
-	vpsrld ymm6, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm11, ymm11, [r15 + 224]
-	vpaddd ymm4, ymm4, ymm15
-	vpor ymm6, ymm6, ymm2
-	vpsrld ymm2, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpxor ymm8, ymm8, ymm4
-	vpor ymm2, ymm2, ymm14
-	vpsrld ymm14, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm11, ymm11, ymm6
-	vpor ymm14, ymm14, ymm7
-	vpaddd ymm7, ymm3, ymm2
-	vpxor ymm3, ymm10, ymm11
-	vpshufb ymm10, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm12, ymm14
-	vpxor ymm12, ymm1, ymm7
-	vpshufb ymm1, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm13, ymm10
-	vpxor ymm13, ymm9, ymm8
-	vpshufb ymm9, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm0, ymm1
-	vpxor ymm0, ymm15, ymm3
-	vpshufb ymm15, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm5, ymm9
-	vpxor ymm5, ymm6, ymm12
-	vpsrld ymm6, ymm0, 7
-	vmovdqa [rsp + 1440], ymm3
-	vpaddd ymm3, ymm15, [rsp + 1408]
-	vpxor ymm2, ymm2, ymm13
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm11, ymm11, [r15 + 128]
-	vpxor ymm14, ymm14, ymm3
-	vpor ymm6, ymm6, ymm0
-	vpslld ymm0, ymm2, 25
+	vpslld ymm14, ymm2, 25
 	vpsrld ymm2, ymm2, 7
-	vpaddd ymm4, ymm4, [r15 + 32]
-	vpaddd ymm8, ymm8, [r15 + 160]
-	vpor ymm2, ymm2, ymm0
-	vpslld ymm0, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm8, ymm8, ymm6
-	vpaddd ymm11, ymm11, ymm2
-	vpor ymm14, ymm14, ymm0
-	vpslld ymm0, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpxor ymm9, ymm9, ymm8
-	vpor ymm5, ymm5, ymm0
-	vpaddd ymm0, ymm7, ymm14
-	vpxor ymm7, ymm10, ymm11
-	vpshufb ymm10, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm4, ymm5
-	vpxor ymm4, ymm1, ymm0
-	vpshufb ymm1, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm12, ymm10
-	vpxor ymm12, ymm15, ymm9
-	vpshufb ymm15, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm3, ymm1
-	vpxor ymm3, ymm6, ymm7
-	vpshufb ymm6, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm15, [rsp + 1440]
-	vpxor ymm2, ymm2, ymm4
-	vmovdqa [rsp + 1440], ymm4
-	vpslld ymm4, ymm3, 20
-	vpaddd ymm13, ymm13, ymm6
-	vpxor ymm14, ymm14, ymm12
-	vpsrld ymm3, ymm3, 12
-	vpaddd ymm8, ymm8, [rsp + 320]
-	vpxor ymm5, ymm5, ymm13
-	vpaddd ymm0, ymm0, [r15 + 64]
-	vpaddd ymm11, ymm11, [r15 + 0]
-	vpor ymm3, ymm3, ymm4
-	vpsrld ymm4, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm9, ymm9, [r15 + 192]
-	vpaddd ymm8, ymm8, ymm3
-	vpor ymm4, ymm4, ymm2
-	vpsrld ymm2, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpxor ymm10, ymm10, ymm8
-	vpor ymm2, ymm2, ymm14
-	vpsrld ymm14, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm11, ymm11, ymm4
-	vpor ymm14, ymm14, ymm5
-	vpaddd ymm5, ymm0, ymm2
-	vpxor ymm0, ymm1, ymm11
-	vpshufb ymm1, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm9, ymm14
-	vpxor ymm9, ymm15, ymm5
-	vpshufb ymm15, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm7, ymm1
-	vpxor ymm7, ymm6, ymm10
-	vpshufb ymm6, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm15, [rsp + 1440]
-	vpxor ymm3, ymm3, ymm0
-	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm12, ymm6
-	vpxor ymm4, ymm4, ymm9
-	vmovdqa [rsp + 1440], ymm9
-	vpsrld ymm9, ymm3, 7
-	vpaddd ymm13, ymm13, ymm7
-	vpxor ymm2, ymm2, ymm12
-	vpslld ymm3, ymm3, 25
-	vpxor ymm14, ymm14, ymm13
-	vpor ymm9, ymm9, ymm3
-	vpsrld ymm3, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpor ymm3, ymm3, ymm4
-	vpslld ymm4, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm10, ymm10, ymm9
-	vpor ymm14, ymm14, ymm4
-	vpsrld ymm4, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm5, ymm5, ymm3
-	vpor ymm4, ymm4, ymm2
-	vpaddd ymm2, ymm11, ymm14
-	vpxor ymm11, ymm1, ymm5
-	vpxor ymm1, ymm15, ymm10
-	vpaddd ymm15, ymm8, ymm4
-	vpxor ymm8, ymm6, ymm2
-	vpshufb ymm6, ymm11, [rip + .Lrotate_16]
-	vpshufb ymm11, ymm1, [rip + .Lrotate_16]
-	vpxor ymm1, ymm7, ymm15
-	vpshufb ymm7, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm13, ymm6
-	vpaddd ymm13, ymm12, ymm11
-	vpshufb ymm12, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm0, ymm7
-	vpxor ymm0, ymm3, ymm8
-	vpxor ymm3, ymm9, ymm13
-	vpaddd ymm9, ymm12, [rsp + 1440]
-	vpxor ymm14, ymm14, ymm1
-	vmovdqa [rsp + 1440], ymm13
-	vpslld ymm13, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpxor ymm4, ymm4, ymm9
-	vpor ymm0, ymm0, ymm13
-	vpslld ymm13, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpor ymm14, ymm14, ymm13
-	vpsrld ymm13, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpaddd ymm10, ymm10, [rsp + 320]
-	vpor ymm13, ymm13, ymm4
-	vpsrld ymm4, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vpaddd ymm2, ymm2, ymm14
-	vpor ymm4, ymm4, ymm3
-	vpaddd ymm3, ymm15, ymm13
-	vpaddd ymm15, ymm5, ymm0
-	vpxor ymm5, ymm7, ymm2
-	vpaddd ymm7, ymm10, ymm4
-	vpxor ymm10, ymm6, ymm15
-	vpxor ymm6, ymm12, ymm3
-	vpshufb ymm12, ymm5, [rip + .Lrotate_8]
-	vpxor ymm5, ymm11, ymm7
-	vpshufb ymm11, ymm10, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm1, ymm12
-	vpshufb ymm1, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm8, ymm11
-	vpaddd ymm8, ymm9, ymm10
-	vpxor ymm9, ymm14, ymm6
-	vpaddd ymm14, ymm1, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm5
-	vpxor ymm13, ymm13, ymm8
-	vmovdqa [rsp + 1440], ymm6
-	vpsrld ymm6, ymm9, 7
-	vpxor ymm4, ymm4, ymm14
-	vpslld ymm9, ymm9, 25
-	vpaddd ymm2, ymm2, [r15 + 224]
-	vpaddd ymm7, ymm7, [r15 + 192]
-	vpor ymm6, ymm6, ymm9
-	vpslld ymm9, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm3, ymm3, [r15 + 0]
-	vpor ymm0, ymm0, ymm9
-	vpsrld ymm9, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm15, ymm15, [r15 + 160]
-	vpor ymm9, ymm9, ymm13
-	vpsrld ymm13, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm7, ymm7, ymm6
-	vpor ymm13, ymm13, ymm4
-	vpaddd ymm4, ymm15, ymm9
-	vpaddd ymm15, ymm2, ymm0
-	vpxor ymm2, ymm10, ymm7
-	vpaddd ymm10, ymm3, ymm13
-	vpxor ymm3, ymm1, ymm15
-	vpxor ymm1, ymm12, ymm4
-	vpshufb ymm12, ymm2, [rip + .Lrotate_16]
-	vpxor ymm2, ymm11, ymm10
-	vpshufb ymm11, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm5, ymm12
-	vpshufb ymm5, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, ymm3
-	vpaddd ymm14, ymm8, ymm11
-	vpxor ymm8, ymm6, ymm1
-	vpaddd ymm6, ymm5, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm14
-	vpxor ymm9, ymm9, ymm2
-	vmovdqa [rsp + 1440], ymm2
-	vpsrld ymm2, ymm8, 12
-	vpxor ymm13, ymm13, ymm6
-	vpslld ymm8, ymm8, 20
-	vpaddd ymm4, ymm4, [r15 + 96]
-	vpaddd ymm10, ymm10, [r15 + 32]
-	vpor ymm2, ymm2, ymm8
-	vpsrld ymm8, ymm13, 12
+	vpor ymm0, ymm0, ymm7
+	vpaddd ymm7, ymm8, ymm3
+	vpor ymm8, ymm2, ymm14
+	vpaddd ymm2, ymm4, ymm0
+	vpaddd ymm14, ymm11, ymm13
+	vpxor ymm4, ymm6, ymm7
+	vpaddd ymm11, ymm15, ymm8
+	vpxor ymm6, ymm10, ymm2
+	vpxor ymm15, ymm12, ymm14
+	vpshufb ymm10, ymm4, [rip + .Lrotate_16]
+	vpxor ymm12, ymm9, ymm11
+	jmp .Llast_odd_512_groups8
+.Llast_odd_512_groups8:
+	vpshufb ymm4, ymm6, [rip + .Lrotate_16]
+	vpshufb ymm9, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm5, ymm10
+	vpshufb ymm15, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm1, ymm9
+	vpaddd ymm12, ymm4, [rsp + 1536]
+	vpxor ymm1, ymm3, ymm6
+	vpaddd ymm3, ymm15, [rsp + 1600]
+	vpxor ymm0, ymm0, ymm12
+	vpxor ymm13, ymm13, ymm5
+	vmovdqa [rsp + 1600], ymm12
+	vpsrld ymm12, ymm1, 12
+	vpxor ymm8, ymm8, ymm3
+	vmovdqa [rsp + 1536], ymm3
+	vpsrld ymm3, ymm13, 12
 	vpslld ymm13, ymm13, 20
-	vpaddd ymm7, ymm7, [r15 + 128]
-	vpor ymm8, ymm8, ymm13
-	vpslld ymm13, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm15, ymm15, [r15 + 64]
-	vpor ymm0, ymm0, ymm13
-	vpsrld ymm13, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm10, ymm10, ymm8
-	vpor ymm13, ymm13, ymm9
-	vpaddd ymm9, ymm15, ymm0
-	vpaddd ymm15, ymm7, ymm2
-	vpxor ymm7, ymm5, ymm10
-	vpaddd ymm5, ymm4, ymm13
-	vpxor ymm4, ymm12, ymm15
-	vpxor ymm12, ymm11, ymm9
-	vpshufb ymm11, ymm7, [rip + .Lrotate_8]
-	vpxor ymm7, ymm3, ymm5
-	vpshufb ymm3, ymm4, [rip + .Lrotate_8]
-	vpshufb ymm4, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm6, ymm11
-	vpshufb ymm6, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm14, ymm4
-	vpaddd ymm14, ymm1, ymm3
-	vpxor ymm1, ymm8, ymm12
-	vpaddd ymm8, ymm6, [rsp + 1440]
-	vpxor ymm2, ymm2, ymm14
-	vpxor ymm0, ymm0, ymm7
-	vmovdqa [rsp + 1440], ymm7
-	vpsrld ymm7, ymm1, 7
-	vpxor ymm13, ymm13, ymm8
-	vpslld ymm1, ymm1, 25
-	vpaddd ymm10, ymm10, [rsp + 320]
-	vpor ymm7, ymm7, ymm1
-	vpsrld ymm1, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm1, ymm1, ymm0
-	vpslld ymm0, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm15, ymm15, ymm7
-	vpor ymm2, ymm2, ymm0
-	vpslld ymm0, ymm13, 25
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm5, ymm5, ymm1
+	vpaddd ymm2, ymm2, [rsp + 1568]
+	vpslld ymm1, ymm1, 20
+	vpaddd ymm7, ymm7, [rsp + 1696]
+	vpor ymm3, ymm3, ymm13
+	vpsrld ymm13, ymm0, 12
+	vpslld ymm0, ymm0, 20
+	vpor ymm12, ymm12, ymm1
+	vpslld ymm1, ymm8, 20
+	vpaddd ymm14, ymm14, ymm3
+	vpsrld ymm8, ymm8, 12
 	vpor ymm13, ymm13, ymm0
-	vpaddd ymm0, ymm9, ymm2
-	vpxor ymm9, ymm11, ymm5
-	vpxor ymm11, ymm4, ymm15
-	vpaddd ymm4, ymm10, ymm13
-	vpxor ymm10, ymm6, ymm0
-	vpshufb ymm6, ymm11, [rip + .Lrotate_16]
-	vpshufb ymm11, ymm9, [rip + .Lrotate_16]
-	vpxor ymm9, ymm3, ymm4
-	vpshufb ymm3, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm14, ymm11
-	vpaddd ymm14, ymm8, ymm6
-	vpshufb ymm8, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm12, ymm3
-	vpxor ymm12, ymm1, ymm10
-	vpxor ymm1, ymm7, ymm14
-	vpaddd ymm7, ymm8, [rsp + 1440]
-	vpxor ymm2, ymm2, ymm9
-	vmovdqa [rsp + 1440], ymm9
-	vpslld ymm9, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpxor ymm13, ymm13, ymm7
-	vpaddd ymm15, ymm15, [r15 + 32]
-	vpaddd ymm5, ymm5, [r15 + 160]
-	vpor ymm1, ymm1, ymm9
-	vpslld ymm9, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm15, ymm15, ymm1
-	vpor ymm13, ymm13, ymm9
-	vpsrld ymm9, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm6, ymm6, ymm15
-	vpor ymm9, ymm9, ymm12
-	vpslld ymm12, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpaddd ymm4, ymm4, ymm13
-	vpor ymm2, ymm2, ymm12
-	vpaddd ymm12, ymm5, ymm9
-	vpxor ymm5, ymm8, ymm4
-	vpshufb ymm8, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm0, ymm2
-	vpxor ymm0, ymm11, ymm12
-	vpshufb ymm11, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm14, ymm8
-	vpxor ymm14, ymm3, ymm6
-	vpshufb ymm3, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm7, ymm11
-	vpxor ymm7, ymm1, ymm5
-	vpshufb ymm1, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm10, ymm3
-	vpxor ymm10, ymm13, ymm0
-	vpslld ymm13, ymm7, 25
-	vmovdqa [rsp + 1408], ymm5
-	vpaddd ymm5, ymm1, [rsp + 1440]
-	vpxor ymm9, ymm9, ymm14
-	vpsrld ymm7, ymm7, 7
-	vpaddd ymm15, ymm15, [r15 + 128]
-	vpxor ymm2, ymm2, ymm5
-	vpaddd ymm4, ymm4, [r15 + 64]
-	vpaddd ymm12, ymm12, [r15 + 0]
-	vpor ymm7, ymm7, ymm13
-	vpslld ymm13, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpaddd ymm4, ymm4, ymm7
-	vpor ymm9, ymm9, ymm13
-	vpsrld ymm13, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpxor ymm3, ymm3, ymm4
-	vpor ymm13, ymm13, ymm2
-	vpsrld ymm2, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpaddd ymm6, ymm6, ymm9
-	vpor ymm2, ymm2, ymm10
-	vpaddd ymm10, ymm15, ymm13
-	vpxor ymm15, ymm8, ymm6
-	vpshufb ymm8, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm12, ymm2
-	vpxor ymm12, ymm11, ymm10
-	vpshufb ymm11, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm5, ymm8
-	vpxor ymm5, ymm1, ymm3
-	vpshufb ymm1, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm0, ymm11
-	vpxor ymm0, ymm7, ymm15
-	vpshufb ymm7, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm14, ymm1
-	vpxor ymm14, ymm9, ymm12
-	vpsrld ymm9, ymm0, 12
-	vmovdqa [rsp + 1440], ymm12
-	vpaddd ymm12, ymm7, [rsp + 1408]
-	vpxor ymm13, ymm13, ymm5
-	vpslld ymm0, ymm0, 20
-	vpaddd ymm4, ymm4, [r15 + 192]
-	vpxor ymm2, ymm2, ymm12
-	vpor ymm9, ymm9, ymm0
-	vpsrld ymm0, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpaddd ymm10, ymm10, [r15 + 224]
-	vpor ymm0, ymm0, ymm13
-	vpsrld ymm13, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm13, ymm13, ymm2
-	vpsrld ymm2, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm6, ymm6, [r15 + 96]
-	vpor ymm2, ymm2, ymm14
-	vpaddd ymm14, ymm4, ymm9
-	vpaddd ymm4, ymm3, ymm13
-	vpaddd ymm3, ymm10, ymm0
-	vpaddd ymm10, ymm6, ymm2
-	vpxor ymm6, ymm7, ymm4
-	vpxor ymm7, ymm8, ymm14
-	vpxor ymm8, ymm1, ymm3
-	vpxor ymm1, ymm11, ymm10
-	vpshufb ymm11, ymm7, [rip + .Lrotate_8]
-	vpshufb ymm7, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm3, [rsp + 320]
-	vpshufb ymm3, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm7, ymm12
+	vpxor ymm7, ymm9, ymm14
+	vpor ymm9, ymm8, ymm1
+	vpaddd ymm8, ymm2, ymm13
+	vpxor ymm1, ymm10, ymm0
+	vpshufb ymm2, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm11, ymm9
+	vpxor ymm7, ymm4, ymm8
+	vpshufb ymm11, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm5, ymm2
+	vpxor ymm1, ymm15, ymm10
+	vpshufb ymm5, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm6, ymm11
+	vpxor ymm7, ymm3, ymm4
 	vpshufb ymm6, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm15, ymm11
-	vpaddd ymm15, ymm5, ymm7
-	vpaddd ymm5, ymm12, ymm3
-	vpaddd ymm12, ymm6, [rsp + 1440]
-	vpxor ymm9, ymm9, ymm1
-	vpxor ymm0, ymm0, ymm15
-	vpxor ymm13, ymm13, ymm5
-	vpxor ymm2, ymm2, ymm12
-	vmovdqa [rsp + 1440], ymm12
-	vpslld ymm12, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm0, ymm0, ymm12
-	vpslld ymm12, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm4, ymm4, [r15 + 160]
-	vpor ymm2, ymm2, ymm12
-	vpslld ymm12, ymm9, 25
+	vpaddd ymm3, ymm5, [rsp + 1600]
+	vpxor ymm1, ymm12, ymm15
+	vpsrld ymm12, ymm7, 7
+	vmovdqa [rsp + 1600], ymm4
+	vpaddd ymm4, ymm6, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm3
+	vmovdqa [rsp + 1536], ymm15
+	vpslld ymm15, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpxor ymm9, ymm9, ymm4
+	vpslld ymm7, ymm7, 25
+	vpaddd ymm0, ymm0, [rsp + 1664]
+	vpaddd ymm14, ymm14, [rsp + 1856]
+	vpaddd ymm8, ymm8, [rsp + 1824]
+	vpor ymm1, ymm1, ymm15
+	vpslld ymm15, ymm9, 25
 	vpsrld ymm9, ymm9, 7
-	vpaddd ymm14, ymm14, [r15 + 32]
-	vpor ymm9, ymm9, ymm12
-	vpsrld ymm12, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpaddd ymm10, ymm10, ymm0
-	vpor ymm12, ymm12, ymm13
-	vpaddd ymm13, ymm4, ymm2
-	vpaddd ymm4, ymm8, ymm9
-	vpxor ymm8, ymm3, ymm10
-	vpaddd ymm3, ymm14, ymm12
-	vpxor ymm14, ymm6, ymm4
-	vpxor ymm6, ymm11, ymm13
-	vpshufb ymm11, ymm8, [rip + .Lrotate_16]
-	vpxor ymm8, ymm7, ymm3
-	vpshufb ymm7, ymm6, [rip + .Lrotate_16]
-	vpshufb ymm6, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm1, ymm11
-	vpshufb ymm1, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm15, ymm7
-	vpaddd ymm15, ymm5, ymm6
-	vpxor ymm5, ymm0, ymm14
-	vpaddd ymm0, ymm1, [rsp + 1440]
-	vpxor ymm9, ymm9, ymm15
-	vpxor ymm2, ymm2, ymm8
-	vmovdqa [rsp + 1440], ymm15
-	vpslld ymm15, ymm5, 20
-	vpxor ymm12, ymm12, ymm0
-	vpsrld ymm5, ymm5, 12
-	vpaddd ymm13, ymm13, [r15 + 0]
-	vpaddd ymm4, ymm4, [r15 + 192]
-	vpor ymm5, ymm5, ymm15
-	vpslld ymm15, ymm12, 20
+	vpor ymm12, ymm12, ymm7
+	vpslld ymm7, ymm13, 25
+	vpsrld ymm13, ymm13, 7
+	vpor ymm9, ymm9, ymm15
+	vpor ymm15, ymm13, ymm7
+	jmp .Llast_odd_576_groups8
+.Llast_odd_576_groups8:
+	vpaddd ymm13, ymm14, ymm1
+	vpaddd ymm7, ymm0, ymm9
+	vpaddd ymm14, ymm8, ymm12
+	vpaddd ymm0, ymm10, ymm15
+	vpxor ymm8, ymm2, ymm7
+	vpxor ymm10, ymm6, ymm14
+	vpxor ymm2, ymm5, ymm13
+	vpxor ymm6, ymm11, ymm0
+	vpshufb ymm5, ymm8, [rip + .Lrotate_16]
+	vpshufb ymm11, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm0, [rsp + 1760]
+	vpshufb ymm10, ymm6, [rip + .Lrotate_16]
+	vpshufb ymm0, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm3, ymm5
+	vpaddd ymm2, ymm11, [rsp + 1536]
+	vpaddd ymm3, ymm10, [rsp + 1600]
+	vpaddd ymm4, ymm4, ymm0
+	vpxor ymm12, ymm12, ymm2
+	vpxor ymm9, ymm9, ymm6
+	vpxor ymm1, ymm1, ymm4
+	vpxor ymm15, ymm15, ymm3
+	vmovdqa [rsp + 1600], ymm4
+	vpslld ymm4, ymm12, 20
 	vpsrld ymm12, ymm12, 12
-	vpor ymm12, ymm12, ymm15
-	vpsrld ymm15, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm10, ymm10, ymm5
-	vpor ymm15, ymm15, ymm2
-	vpsrld ymm2, ymm9, 12
+	vmovdqa [rsp + 1536], ymm6
+	vpslld ymm6, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpor ymm12, ymm12, ymm4
+	vpaddd ymm4, ymm13, [rsp + 1632]
+	vpsrld ymm13, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpor ymm15, ymm15, ymm6
+	vpaddd ymm6, ymm14, [rsp + 1792]
+	vpsrld ymm14, ymm9, 12
 	vpslld ymm9, ymm9, 20
-	vpaddd ymm3, ymm3, ymm12
-	vpor ymm2, ymm2, ymm9
-	vpaddd ymm9, ymm13, ymm15
-	vpxor ymm13, ymm1, ymm3
-	vpxor ymm1, ymm11, ymm10
-	vpaddd ymm11, ymm4, ymm2
-	vpxor ymm4, ymm7, ymm9
-	vpshufb ymm7, ymm13, [rip + .Lrotate_8]
-	vpshufb ymm13, ymm1, [rip + .Lrotate_8]
-	vpxor ymm1, ymm6, ymm11
-	vpshufb ymm6, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm0, ymm7
-	vpaddd ymm0, ymm14, ymm13
-	vpshufb ymm14, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm8, ymm6
-	vpxor ymm8, ymm12, ymm4
-	vpxor ymm12, ymm5, ymm0
-	vpaddd ymm5, ymm14, [rsp + 1440]
-	vpxor ymm15, ymm15, ymm1
-	vmovdqa [rsp + 1440], ymm0
-	vpslld ymm0, ymm12, 25
+	vpor ymm13, ymm13, ymm1
+	vpaddd ymm1, ymm7, [rsp + 1728]
+	vpor ymm7, ymm14, ymm9
+	vpaddd ymm14, ymm8, ymm15
+	vpaddd ymm9, ymm4, ymm13
+	vpaddd ymm8, ymm6, ymm12
+	vpaddd ymm4, ymm1, ymm7
+	vpxor ymm6, ymm11, ymm8
+	vpxor ymm1, ymm0, ymm9
+	vpxor ymm11, ymm10, ymm14
+	vpxor ymm0, ymm5, ymm4
+	vpshufb ymm10, ymm11, [rip + .Lrotate_8]
+	vpshufb ymm5, ymm6, [rip + .Lrotate_8]
+	vpshufb ymm11, ymm0, [rip + .Lrotate_8]
+	vpshufb ymm6, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm3, ymm10
+	vpaddd ymm1, ymm2, ymm5
+	vpaddd ymm3, ymm11, [rsp + 1536]
+	vpaddd ymm2, ymm6, [rsp + 1600]
+	vpxor ymm12, ymm12, ymm1
+	vpxor ymm15, ymm15, ymm0
+	vpxor ymm13, ymm13, ymm2
+	vpxor ymm7, ymm7, ymm3
+	vmovdqa [rsp + 1600], ymm2
+	vpslld ymm2, ymm12, 25
+	vmovdqa [rsp + 1536], ymm0
+	vpslld ymm0, ymm15, 25
+	vpsrld ymm15, ymm15, 7
 	vpsrld ymm12, ymm12, 7
-	vpxor ymm2, ymm2, ymm5
-	vpaddd ymm3, ymm3, [r15 + 96]
-	vpor ymm12, ymm12, ymm0
-	vpsrld ymm0, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm9, ymm9, [r15 + 64]
-	vpaddd ymm11, ymm11, [r15 + 224]
-	vpor ymm0, ymm0, ymm15
-	vpslld ymm15, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpaddd ymm11, ymm11, ymm12
-	vpor ymm2, ymm2, ymm15
-	vpslld ymm15, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpaddd ymm10, ymm10, ymm0
-	vpor ymm8, ymm8, ymm15
-	vpaddd ymm15, ymm3, ymm2
-	vpxor ymm3, ymm7, ymm11
-	vpxor ymm7, ymm14, ymm10
-	vpaddd ymm14, ymm9, ymm8
-	vpxor ymm9, ymm6, ymm15
-	vpshufb ymm6, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm7, [rip + .Lrotate_16]
-	vpxor ymm7, ymm13, ymm14
-	vpshufb ymm13, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm1, ymm6
-	vpaddd ymm1, ymm4, ymm3
-	vpshufb ymm4, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm13, [rsp + 1440]
-	vpxor ymm0, ymm0, ymm1
-	vpxor ymm12, ymm12, ymm9
-	vpaddd ymm5, ymm5, ymm4
-	vpxor ymm2, ymm2, ymm7
-	vmovdqa [rsp + 1440], ymm7
-	vpsrld ymm7, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpxor ymm8, ymm8, ymm5
-	vpaddd ymm15, ymm15, [r15 + 128]
-	vpor ymm7, ymm7, ymm12
-	vpslld ymm12, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm11, ymm11, ymm7
-	vpor ymm0, ymm0, ymm12
-	vpsrld ymm12, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpxor ymm6, ymm6, ymm11
-	vpor ymm12, ymm12, ymm8
-	vpsrld ymm8, ymm2, 12
+	jmp .Llast_odd_640_groups8
+.Llast_odd_640_groups8:
+	vpor ymm12, ymm12, ymm2
+	vpsrld ymm2, ymm13, 7
+	vpslld ymm13, ymm13, 25
+	vpor ymm15, ymm15, ymm0
+	vpslld ymm0, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpor ymm2, ymm2, ymm13
+	vpaddd ymm13, ymm8, ymm15
+	vpor ymm8, ymm7, ymm0
+	vpaddd ymm7, ymm4, ymm2
+	vpaddd ymm0, ymm9, ymm12
+	vpxor ymm4, ymm6, ymm13
+	vpaddd ymm9, ymm14, ymm8
+	vpxor ymm6, ymm11, ymm0
+	vpxor ymm14, ymm10, ymm7
+	vpshufb ymm11, ymm4, [rip + .Lrotate_16]
+	vpxor ymm10, ymm5, ymm9
+	vpshufb ymm4, ymm14, [rip + .Lrotate_16]
+	vpshufb ymm5, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm3, ymm11
+	vpshufb ymm6, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm1, ymm4
+	vpaddd ymm10, ymm5, [rsp + 1536]
+	vpxor ymm1, ymm15, ymm14
+	vpaddd ymm15, ymm6, [rsp + 1600]
+	vpxor ymm2, ymm2, ymm3
+	vpxor ymm12, ymm12, ymm10
+	vmovdqa [rsp + 1600], ymm10
+	vpsrld ymm10, ymm1, 12
+	vpxor ymm8, ymm8, ymm15
+	vmovdqa [rsp + 1536], ymm15
+	vpsrld ymm15, ymm2, 12
+	vpslld ymm1, ymm1, 20
+	vpaddd ymm0, ymm0, [rsp + 1792]
 	vpslld ymm2, ymm2, 20
-	vpaddd ymm10, ymm10, ymm0
-	vpor ymm8, ymm8, ymm2
-	vpaddd ymm2, ymm14, ymm12
-	vpxor ymm14, ymm3, ymm10
-	vpshufb ymm3, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm15, ymm8
-	vpxor ymm15, ymm4, ymm2
-	vpshufb ymm4, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm9, ymm3
-	vpxor ymm9, ymm13, ymm6
-	vpshufb ymm13, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm1, ymm4
-	vpxor ymm1, ymm7, ymm14
-	vpshufb ymm7, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm5, ymm13
-	vpxor ymm5, ymm0, ymm15
-	vpsrld ymm0, ymm1, 7
-	vmovdqa [rsp + 1408], ymm10
-	vpaddd ymm10, ymm7, [rsp + 1440]
-	vpxor ymm12, ymm12, ymm9
+	vpor ymm10, ymm10, ymm1
+	vpsrld ymm1, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpor ymm15, ymm15, ymm2
+	vpsrld ymm2, ymm12, 12
+	vpaddd ymm13, ymm13, ymm10
+	vpslld ymm12, ymm12, 20
+	vpor ymm1, ymm1, ymm8
+	vpaddd ymm8, ymm7, ymm15
+	vpxor ymm7, ymm11, ymm13
+	vpor ymm11, ymm2, ymm12
+	vpaddd ymm2, ymm9, ymm1
+	vpxor ymm12, ymm4, ymm8
+	vpshufb ymm9, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm0, ymm11
+	vpxor ymm7, ymm6, ymm2
+	vpshufb ymm0, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm14, ymm9
+	vpxor ymm12, ymm5, ymm4
+	vpshufb ymm14, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm3, ymm0
+	vpxor ymm7, ymm10, ymm6
+	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm14, [rsp + 1536]
+	vpxor ymm12, ymm15, ymm5
+	vpsrld ymm15, ymm7, 7
+	vmovdqa [rsp + 1536], ymm6
+	vpaddd ymm6, ymm3, [rsp + 1600]
+	vpxor ymm1, ymm1, ymm10
+	jmp .Llast_odd_704_groups8
+.Llast_odd_704_groups8:
+	vmovdqa [rsp + 1600], ymm10
+	vpslld ymm10, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpxor ymm11, ymm11, ymm6
+	vpslld ymm7, ymm7, 25
+	vpaddd ymm2, ymm2, [rsp + 1824]
+	vpaddd ymm4, ymm4, [rsp + 1632]
+	vpor ymm15, ymm15, ymm7
+	vpslld ymm7, ymm11, 25
+	vpsrld ymm11, ymm11, 7
+	vpaddd ymm13, ymm13, [rsp + 1728]
+	vpor ymm11, ymm11, ymm7
+	vpslld ymm7, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpaddd ymm8, ymm8, [rsp + 1696]
+	vpor ymm1, ymm1, ymm7
+	vpor ymm7, ymm12, ymm10
+	vpaddd ymm12, ymm13, ymm11
+	vpaddd ymm10, ymm2, ymm15
+	vpaddd ymm13, ymm4, ymm7
+	vpaddd ymm2, ymm8, ymm1
+	vpxor ymm4, ymm0, ymm10
+	vpxor ymm8, ymm14, ymm12
+	vpxor ymm0, ymm9, ymm13
+	vpxor ymm14, ymm3, ymm2
+	vpshufb ymm9, ymm8, [rip + .Lrotate_16]
+	vpshufb ymm3, ymm4, [rip + .Lrotate_16]
+	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm4, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm5, ymm9
+	vpaddd ymm14, ymm6, ymm3
+	vpaddd ymm5, ymm4, [rsp + 1536]
+	vpaddd ymm6, ymm8, [rsp + 1600]
+	vpxor ymm11, ymm11, ymm0
+	vpxor ymm15, ymm15, ymm14
+	vpxor ymm7, ymm7, ymm6
+	vpxor ymm1, ymm1, ymm5
+	vmovdqa [rsp + 1600], ymm5
+	vpslld ymm5, ymm11, 20
+	vmovdqa [rsp + 1536], ymm6
+	vpsrld ymm6, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpsrld ymm11, ymm11, 12
+	vpaddd ymm10, ymm10, [rsp + 1568]
+	vpaddd ymm2, ymm2, [rsp + 1760]
+	vpor ymm11, ymm11, ymm5
+	vpsrld ymm5, ymm7, 12
+	vpslld ymm7, ymm7, 20
+	vpaddd ymm12, ymm12, [rsp + 1856]
+	vpaddd ymm13, ymm13, [rsp + 1664]
+	vpor ymm6, ymm6, ymm15
+	vpslld ymm15, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpor ymm1, ymm1, ymm15
+	vpor ymm15, ymm5, ymm7
+	vpaddd ymm5, ymm10, ymm6
+	vpaddd ymm7, ymm12, ymm11
+	vpaddd ymm10, ymm2, ymm1
+	vpaddd ymm12, ymm13, ymm15
+	vpxor ymm2, ymm9, ymm7
+	vpxor ymm13, ymm3, ymm5
+	vpxor ymm9, ymm4, ymm10
+	vpxor ymm3, ymm8, ymm12
+	vpshufb ymm4, ymm2, [rip + .Lrotate_8]
+	jmp .Llast_odd_768_groups8
+.Llast_odd_768_groups8:
+	vpshufb ymm8, ymm13, [rip + .Lrotate_8]
+	vpshufb ymm2, ymm9, [rip + .Lrotate_8]
+	vpshufb ymm13, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm9, ymm0, ymm4
+	vpaddd ymm3, ymm14, ymm8
+	vpaddd ymm0, ymm13, [rsp + 1536]
+	vpaddd ymm14, ymm2, [rsp + 1600]
+	vpxor ymm6, ymm6, ymm3
+	vpxor ymm11, ymm11, ymm9
+	vpxor ymm1, ymm1, ymm14
+	vpxor ymm15, ymm15, ymm0
+	vmovdqa [rsp + 1600], ymm9
+	vpslld ymm9, ymm11, 25
+	vmovdqa [rsp + 1536], ymm3
+	vpslld ymm3, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpsrld ymm11, ymm11, 7
+	vpaddd ymm7, ymm7, [rsp + 1792]
+	vpor ymm11, ymm11, ymm9
+	vpsrld ymm9, ymm1, 7
 	vpslld ymm1, ymm1, 25
-	vpxor ymm6, ymm6, ymm15
-	vpxor ymm15, ymm8, ymm10
-	vpsrld ymm8, ymm12, 7
-	vpslld ymm12, ymm12, 25
-	vpor ymm0, ymm0, ymm1
-	vpsrld ymm1, ymm15, 7
+	vpor ymm6, ymm6, ymm3
+	vpsrld ymm3, ymm15, 7
 	vpslld ymm15, ymm15, 25
-	vpor ymm8, ymm8, ymm12
-	vpxor ymm12, ymm0, ymm13
-	vpsrld ymm0, ymm5, 7
-	vpslld ymm13, ymm5, 25
-	vpor ymm5, ymm1, ymm15
-	vpxor ymm1, ymm8, ymm3
-	vpor ymm15, ymm0, ymm13
-	vpxor ymm8, ymm11, ymm9
-	vpxor ymm3, ymm5, ymm4
-	vpxor ymm0, ymm2, ymm14
-	vpxor ymm13, ymm15, ymm7
-	vpxor ymm11, ymm10, [rsp + 1408]
-	vpunpckldq ymm9, ymm6, ymm8
-	vpunpckhdq ymm5, ymm1, ymm3
-	vpunpckhdq ymm4, ymm11, ymm0
-	vpunpckldq ymm2, ymm11, ymm0
-	vpunpckhdq ymm14, ymm12, ymm13
-	vpunpckhdq ymm15, ymm6, ymm8
-	vpunpckldq ymm7, ymm12, ymm13
-	vpunpckldq ymm10, ymm1, ymm3
-	vpunpckhqdq ymm11, ymm4, ymm15
-	vpunpckhqdq ymm0, ymm2, ymm9
-	vpunpcklqdq ymm6, ymm4, ymm15
-	vpunpcklqdq ymm8, ymm7, ymm10
-	vmovdqu [rdi + 96], xmm11
-	vpunpcklqdq ymm12, ymm14, ymm5
-	vpunpcklqdq ymm13, ymm2, ymm9
-	vextracti128 [rdi + 192], ymm6, 1
-	vpunpckhqdq ymm1, ymm14, ymm5
-	vpunpckhqdq ymm3, ymm7, ymm10
-	vmovdqu [rdi + 80], xmm12
-	vmovdqu [rdi + 48], xmm3
-	vextracti128 [rdi + 208], ymm12, 1
-	vextracti128 [rdi + 128], ymm13, 1
-	vextracti128 [rdi + 240], ymm1, 1
-	vmovdqu [rdi + 64], xmm6
-	vextracti128 [rdi + 176], ymm3, 1
-	vmovdqu [rdi + 16], xmm8
-	vmovdqu [rdi + 0], xmm13
-	vmovdqu [rdi + 112], xmm1
-	vextracti128 [rdi + 224], ymm11, 1
-	vextracti128 [rdi + 144], ymm8, 1
-	vmovdqu [rdi + 32], xmm0
-	vextracti128 [rdi + 160], ymm0, 1
+	vpor ymm9, ymm9, ymm1
+	vpaddd ymm1, ymm7, ymm6
+	vpor ymm7, ymm3, ymm15
+	vpaddd ymm3, ymm5, ymm9
+	vpaddd ymm15, ymm12, ymm11
+	vpxor ymm5, ymm13, ymm1
+	vpaddd ymm12, ymm10, ymm7
+	vpxor ymm13, ymm4, ymm3
+	vpxor ymm10, ymm2, ymm15
+	vpshufb ymm4, ymm5, [rip + .Lrotate_16]
+	vpxor ymm2, ymm8, ymm12
+	vpshufb ymm5, ymm10, [rip + .Lrotate_16]
+	vpshufb ymm8, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm14, ymm4
+	vpshufb ymm13, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm0, ymm8
+	vpaddd ymm2, ymm5, [rsp + 1536]
+	vpxor ymm0, ymm6, ymm10
+	vpaddd ymm6, ymm13, [rsp + 1600]
+	vpxor ymm11, ymm11, ymm2
+	vpxor ymm9, ymm9, ymm14
+	vmovdqa [rsp + 1600], ymm14
+	vpsrld ymm14, ymm0, 12
+	vpxor ymm7, ymm7, ymm6
+	vmovdqa [rsp + 1536], ymm6
+	vpslld ymm6, ymm11, 20
+	vpslld ymm0, ymm0, 20
+	vpaddd ymm15, ymm15, [rsp + 1856]
+	vpsrld ymm11, ymm11, 12
+	vpaddd ymm3, ymm3, [rsp + 1824]
+	vpor ymm14, ymm14, ymm0
+	vpsrld ymm0, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpor ymm11, ymm11, ymm6
+	vpsrld ymm6, ymm7, 12
+	vpaddd ymm1, ymm1, ymm14
+	vpslld ymm7, ymm7, 20
+	vpor ymm0, ymm0, ymm9
+	vpaddd ymm9, ymm15, ymm11
+	vpxor ymm15, ymm4, ymm1
+	jmp .Llast_odd_832_groups8
+.Llast_odd_832_groups8:
+	vpor ymm4, ymm6, ymm7
+	vpaddd ymm6, ymm3, ymm0
+	vpxor ymm7, ymm5, ymm9
+	vpshufb ymm3, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm12, ymm4
+	vpxor ymm15, ymm8, ymm6
+	vpshufb ymm12, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm10, ymm3
+	vpxor ymm7, ymm13, ymm5
+	vpshufb ymm10, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm2, ymm12
+	vpxor ymm15, ymm14, ymm8
+	vpshufb ymm2, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm10, [rsp + 1600]
+	vpxor ymm7, ymm11, ymm13
+	vpsrld ymm11, ymm15, 7
+	vmovdqa [rsp + 1600], ymm8
+	vpaddd ymm8, ymm2, [rsp + 1536]
+	vpxor ymm0, ymm0, ymm14
+	vmovdqa [rsp + 1536], ymm14
+	vpslld ymm14, ymm7, 25
+	vpslld ymm15, ymm15, 25
+	vpxor ymm4, ymm4, ymm8
+	vpsrld ymm7, ymm7, 7
+	vpor ymm11, ymm11, ymm15
+	vpsrld ymm15, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	vpaddd ymm1, ymm1, [rsp + 1760]
+	vpor ymm7, ymm7, ymm14
+	vpsrld ymm14, ymm4, 7
+	vpslld ymm4, ymm4, 25
+	vpaddd ymm9, ymm9, [rsp + 1664]
+	vpor ymm15, ymm15, ymm0
+	vpaddd ymm0, ymm6, [rsp + 1728]
+	vpor ymm6, ymm14, ymm4
+	vpaddd ymm14, ymm1, ymm7
+	vpaddd ymm4, ymm5, ymm15
+	vpaddd ymm1, ymm0, ymm11
+	vpaddd ymm5, ymm9, ymm6
+	vpxor ymm0, ymm10, ymm14
+	vpxor ymm9, ymm12, ymm4
+	vpxor ymm10, ymm2, ymm1
+	vpxor ymm12, ymm3, ymm5
+	vpshufb ymm2, ymm10, [rip + .Lrotate_16]
+	vpshufb ymm3, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm4, [rsp + 1568]
+	vpshufb ymm0, ymm12, [rip + .Lrotate_16]
+	vpshufb ymm4, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm13, ymm2
+	vpaddd ymm9, ymm8, ymm3
+	vpaddd ymm13, ymm4, [rsp + 1600]
+	vpaddd ymm8, ymm0, [rsp + 1536]
+	vpxor ymm11, ymm11, ymm12
+	vpxor ymm7, ymm7, ymm9
+	vpxor ymm15, ymm15, ymm13
+	vpxor ymm6, ymm6, ymm8
+	vmovdqa [rsp + 1536], ymm8
+	vpsrld ymm8, ymm11, 12
+	vmovdqa [rsp + 1600], ymm13
+	vpslld ymm13, ymm7, 20
+	vpslld ymm11, ymm11, 20
+	vpsrld ymm7, ymm7, 12
+	vpaddd ymm14, ymm14, [rsp + 1632]
+	vpaddd ymm5, ymm5, [rsp + 1696]
+	jmp .Llast_odd_896_groups8
+.Llast_odd_896_groups8:
+	vpor ymm7, ymm7, ymm13
+	vpsrld ymm13, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm8, ymm8, ymm11
+	vpslld ymm11, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpor ymm13, ymm13, ymm15
+	vpaddd ymm15, ymm1, ymm8
+	vpor ymm1, ymm6, ymm11
+	vpaddd ymm6, ymm10, ymm13
+	vpaddd ymm11, ymm14, ymm7
+	vpxor ymm10, ymm2, ymm15
+	vpaddd ymm14, ymm5, ymm1
+	vpxor ymm2, ymm4, ymm6
+	vpxor ymm5, ymm3, ymm11
+	vpshufb ymm4, ymm10, [rip + .Lrotate_8]
+	vpxor ymm3, ymm0, ymm14
+	vpshufb ymm10, ymm5, [rip + .Lrotate_8]
+	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm12, ymm4
+	vpshufb ymm2, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm9, ymm10
+	vpaddd ymm3, ymm0, [rsp + 1600]
+	vpxor ymm9, ymm8, ymm5
+	vpaddd ymm8, ymm2, [rsp + 1536]
+	vpxor ymm7, ymm7, ymm12
+	vpxor ymm13, ymm13, ymm3
+	vmovdqa [rsp + 1536], ymm3
+	vpslld ymm3, ymm9, 25
+	vpxor ymm1, ymm1, ymm8
+	vmovdqa [rsp + 1600], ymm8
+	vpsrld ymm8, ymm7, 7
+	vpslld ymm7, ymm7, 25
+	vpaddd ymm14, ymm14, [rsp + 1792]
+	vmovdqa [rsp + 1792], ymm5
+	vpslld ymm5, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpaddd ymm15, ymm15, [rsp + 1824]
+	vpor ymm8, ymm8, ymm7
+	vpsrld ymm7, ymm13, 7
+	vpsrld ymm9, ymm9, 7
+	vpor ymm1, ymm1, ymm5
+	vpaddd ymm5, ymm11, [rsp + 1856]
+	vpslld ymm11, ymm13, 25
+	vpor ymm13, ymm9, ymm3
+	vpaddd ymm9, ymm14, ymm8
+	vpaddd ymm3, ymm6, ymm1
+	vpor ymm14, ymm7, ymm11
+	vpaddd ymm6, ymm5, ymm13
+	vpxor ymm7, ymm0, ymm9
+	vpxor ymm11, ymm4, ymm3
+	vpaddd ymm5, ymm15, ymm14
+	vpxor ymm0, ymm2, ymm6
+	vpshufb ymm4, ymm7, [rip + .Lrotate_16]
+	vpshufb ymm15, ymm11, [rip + .Lrotate_16]
+	vpxor ymm2, ymm10, ymm5
+	vpshufb ymm7, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm12, ymm15
+	vpaddd ymm10, ymm4, [rsp + 1792]
+	vpshufb ymm0, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm7, [rsp + 1536]
+	vpxor ymm2, ymm8, ymm10
+	vpxor ymm8, ymm1, ymm11
+	vpaddd ymm1, ymm0, [rsp + 1600]
+	jmp .Llast_odd_960_groups8
+.Llast_odd_960_groups8:
+	vpxor ymm13, ymm13, ymm12
+	vmovdqa [rsp + 1600], ymm12
+	vpsrld ymm12, ymm8, 12
+	vmovdqa [rsp + 1536], ymm10
+	vpslld ymm10, ymm2, 20
+	vpxor ymm14, ymm14, ymm1
+	vmovdqa [rsp + 1792], ymm1
+	vpsrld ymm1, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpaddd ymm5, ymm5, [rsp + 1728]
+	vpslld ymm8, ymm8, 20
+	vpsrld ymm2, ymm2, 12
+	vpaddd ymm9, ymm9, [rsp + 1632]
+	vpor ymm1, ymm1, ymm13
+	vpsrld ymm13, ymm14, 12
+	vpslld ymm14, ymm14, 20
+	vpor ymm2, ymm2, ymm10
+	vpor ymm10, ymm12, ymm8
+	vpor ymm12, ymm13, ymm14
+	vpaddd ymm8, ymm6, ymm1
+	vpaddd ymm13, ymm3, ymm10
+	vpaddd ymm14, ymm9, ymm2
+	vpaddd ymm6, ymm5, ymm12
+	vpxor ymm3, ymm7, ymm8
+	vpxor ymm9, ymm15, ymm13
+	vpxor ymm5, ymm4, ymm14
+	vpxor ymm7, ymm0, ymm6
+	vpshufb ymm15, ymm5, [rip + .Lrotate_8]
+	vpshufb ymm4, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm8, [rsp + 1568]
+	vpshufb ymm5, ymm7, [rip + .Lrotate_8]
+	vpshufb ymm9, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm11, ymm4
+	vpaddd ymm7, ymm15, [rsp + 1536]
+	vpaddd ymm3, ymm9, [rsp + 1600]
+	vpaddd ymm11, ymm5, [rsp + 1792]
+	vpxor ymm2, ymm2, ymm7
+	vpxor ymm10, ymm10, ymm8
+	vpxor ymm1, ymm1, ymm3
+	vpxor ymm12, ymm12, ymm11
+	vmovdqa [rsp + 1792], ymm7
+	vpsrld ymm7, ymm10, 7
+	vmovdqa [rsp + 1600], ymm3
+	vpslld ymm3, ymm2, 25
+	vmovdqa [rsp + 1536], ymm8
+	vpslld ymm8, ymm1, 25
+	vpslld ymm10, ymm10, 25
+	vpaddd ymm14, ymm14, [rsp + 1696]
+	vpaddd ymm6, ymm6, [rsp + 1760]
+	vpsrld ymm1, ymm1, 7
+	vpsrld ymm2, ymm2, 7
+	vpor ymm7, ymm7, ymm10
+	vpslld ymm10, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpor ymm2, ymm2, ymm3
+	vpor ymm3, ymm1, ymm8
+	vpor ymm1, ymm12, ymm10
+	vpaddd ymm8, ymm0, ymm2
+	vpaddd ymm12, ymm14, ymm7
+	vpaddd ymm10, ymm6, ymm3
+	vpaddd ymm0, ymm13, ymm1
+	vpxor ymm14, ymm5, ymm8
+	vpxor ymm6, ymm9, ymm12
+	vpxor ymm13, ymm4, ymm10
+	jmp .Llast_odd_1024_groups8
+.Llast_odd_1024_groups8:
+	vpxor ymm5, ymm15, ymm0
+	vpshufb ymm9, ymm6, [rip + .Lrotate_16]
+	vpshufb ymm4, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm8, [rsp + 1664]
+	vpshufb ymm6, ymm5, [rip + .Lrotate_16]
+	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm11, ymm9
+	vpaddd ymm5, ymm4, [rsp + 1536]
+	vpaddd ymm13, ymm6, [rsp + 1600]
+	vpaddd ymm11, ymm14, [rsp + 1792]
+	vpxor ymm2, ymm2, ymm5
+	vpxor ymm7, ymm7, ymm8
+	vpxor ymm1, ymm1, ymm13
+	vpxor ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1792], ymm8
+	vpslld ymm8, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vmovdqa [rsp + 1600], ymm11
+	vpsrld ymm11, ymm1, 12
+	vmovdqa [rsp + 1536], ymm13
+	vpsrld ymm13, ymm3, 12
+	vpor ymm2, ymm2, ymm8
+	vpslld ymm8, ymm1, 20
+	vpslld ymm1, ymm7, 20
+	vpaddd ymm15, ymm15, ymm2
+	vpsrld ymm7, ymm7, 12
+	vpslld ymm3, ymm3, 20
+	vpor ymm11, ymm11, ymm8
+	vpxor ymm8, ymm4, ymm15
+	vpor ymm4, ymm7, ymm1
+	vpor ymm7, ymm13, ymm3
+	vpaddd ymm1, ymm0, ymm11
+	vpshufb ymm13, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm10, ymm7
+	vpaddd ymm0, ymm12, ymm4
+	vpxor ymm8, ymm6, ymm1
+	vpaddd ymm10, ymm5, ymm13
+	vpxor ymm12, ymm14, ymm3
+	vpxor ymm6, ymm9, ymm0
+	vpshufb ymm5, ymm8, [rip + .Lrotate_8]
+	vpxor ymm14, ymm2, ymm10
+	vpshufb ymm9, ymm6, [rip + .Lrotate_8]
+	vpshufb ymm8, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm5, [rsp + 1536]
+	vpxor ymm6, ymm1, ymm10
+	vpaddd ymm12, ymm8, [rsp + 1600]
+	vpaddd ymm1, ymm9, [rsp + 1792]
+	vpxor ymm10, ymm11, ymm2
+	vpsrld ymm11, ymm14, 7
+	vpxor ymm7, ymm7, ymm12
+	vpxor ymm4, ymm4, ymm1
+	vmovdqa [rsp + 1792], ymm6
+	vpsrld ymm6, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vmovdqa [rsp + 1600], ymm5
+	vpsrld ymm5, ymm7, 7
+	vmovdqa [rsp + 1536], ymm8
+	vpsrld ymm8, ymm4, 7
+	vpor ymm6, ymm6, ymm10
+	vpxor ymm10, ymm3, ymm1
+	vpslld ymm3, ymm7, 25
+	vpslld ymm1, ymm4, 25
+	vpxor ymm7, ymm15, ymm2
+	vpxor ymm4, ymm6, ymm13
+	jmp .Llast_odd_1088_groups8
+.Llast_odd_1088_groups8:
+	vpslld ymm15, ymm14, 25
+	vpor ymm2, ymm5, ymm3
+	vpor ymm6, ymm8, ymm1
+	vpxor ymm13, ymm0, ymm12
+	vpor ymm14, ymm11, ymm15
+	vpxor ymm5, ymm2, ymm9
+	vpxor ymm3, ymm6, [rsp + 1536]
+	vpunpckldq ymm8, ymm7, ymm13
+	vpxor ymm1, ymm14, [rsp + 1600]
+	vpunpckldq ymm0, ymm3, ymm4
+	vpunpckhdq ymm12, ymm3, ymm4
+	vpunpckldq ymm11, ymm5, ymm1
+	vmovdqa ymm15, [rsp + 1792]
+	vpunpckldq ymm2, ymm15, ymm10
+	vpunpckhdq ymm9, ymm15, ymm10
+	vpunpckhdq ymm6, ymm5, ymm1
+	vpunpckhdq ymm14, ymm7, ymm13
+	vpunpcklqdq ymm3, ymm12, ymm6
+	vpunpckhqdq ymm4, ymm9, ymm14
+	vpunpcklqdq ymm15, ymm2, ymm8
+	vextracti128 [rdi + 208], ymm3, 1
+	vpunpcklqdq ymm10, ymm0, ymm11
+	vpunpcklqdq ymm5, ymm9, ymm14
+	vmovdqu [rdi + 96], xmm4
+	vpunpckhqdq ymm1, ymm2, ymm8
+	vpunpckhqdq ymm7, ymm12, ymm6
+	vextracti128 [rdi + 224], ymm4, 1
+	vpunpckhqdq ymm13, ymm0, ymm11
+	vextracti128 [rdi + 240], ymm7, 1
+	vextracti128 [rdi + 176], ymm13, 1
+	vmovdqu [rdi + 32], xmm1
+	vextracti128 [rdi + 144], ymm10, 1
+	vmovdqu [rdi + 80], xmm3
+	vmovdqu [rdi + 48], xmm13
+	vextracti128 [rdi + 160], ymm1, 1
+	vmovdqu [rdi + 16], xmm10
+	vmovdqu [rdi + 112], xmm7
+	vmovdqu [rdi + 0], xmm15
+	vmovdqu [rdi + 64], xmm5
+	vextracti128 [rdi + 128], ymm15, 1
+	vextracti128 [rdi + 192], ymm5, 1
+	jmp .Lnext_groups8
 .Ldone_groups8:
 	mov ecx, [rsp + 8]
+	add ecx, 8
 	cmp ecx, 8
 	jne .Lfewer_groups8
 .Lreturn_groups8:

@@ -23,8 +23,6 @@
 	.long 0x00000000, 0x00000000, 0x00000001, 0x00000000, 0x00000008, 0x00000000, 0x00000009, 0x00000000, 0x00000002, 0x00000000, 0x00000003, 0x00000000, 0x0000000a, 0x00000000, 0x0000000b, 0x00000000
 .Lnodes_2:
 	.long 0x00000004, 0x00000000, 0x00000005, 0x00000000, 0x0000000c, 0x00000000, 0x0000000d, 0x00000000, 0x00000006, 0x00000000, 0x00000007, 0x00000000, 0x0000000e, 0x00000000, 0x0000000f, 0x00000000
-.Lword_00000001:
-	.long 0x00000001
 .Lword_00000002:
 	.long 0x00000002
 .Lword_0000000a:
@@ -1064,13 +1062,11 @@ rotor_blake3_avx512_groups16:
 	sub r12d, 2
 	cmp r12d, 1
 	ja .Lfull_groups16
-.Llast_groups16:
 	je .Lodd_groups16
-.Leven_groups16:
 	mov rdi, [rsp + 0]
 	lea r13, [rsp + 192]
 	cmp dword ptr [rsp + 8], 16
-	cmovne rdi, r13
+	cmovb rdi, r13
 /* Segment last_even: 733 instructions */
 	vpaddd zmm8, zmm0, [rsp + 704]
 	vpaddd zmm9, zmm2, zmm6
@@ -1810,7 +1806,7 @@ rotor_blake3_avx512_groups16:
 	mov rdi, [rsp + 0]
 	lea r13, [rsp + 192]
 	cmp dword ptr [rsp + 8], 16
-	cmovne rdi, r13
+	cmovb rdi, r13
 /* Segment last_odd: 849 instructions */
 	mov rax, [rsp + 64]
 	vmovdqu32 ymm8, [rax + rbx + 0]
@@ -4787,13 +4783,11 @@ rotor_blake3_avx512_groups32:
 	sub r12d, 2
 	cmp r12d, 1
 	ja .Lfull_groups32
-.Llast_groups32:
 	je .Lodd_groups32
-.Leven_groups32:
 	mov rdi, [rsp + 0]
 	lea r13, [rsp + 320]
 	cmp dword ptr [rsp + 8], 32
-	cmovne rdi, r13
+	cmovb rdi, r13
 /* Segment last_even: 1498 instructions */
 	vpaddd zmm16, zmm0, [rsp + 1344]
 	vpaddd zmm17, zmm3, zmm7
@@ -6298,7 +6292,7 @@ rotor_blake3_avx512_groups32:
 	mov rdi, [rsp + 0]
 	lea r13, [rsp + 320]
 	cmp dword ptr [rsp + 8], 32
-	cmovne rdi, r13
+	cmovb rdi, r13
 /* Segment last_odd: 1744 instructions */
 	mov rax, [rsp + 136]
 	vmovdqu32 ymm16, [rax + rbx + 0]

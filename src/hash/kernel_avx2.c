@@ -111,8 +111,22 @@ const rotor_hasher rotor_blake3_avx2_c = {
 #if ROTOR_HASH_ASM
 
 static void hash_groups(uint8_t *out, const uint8_t *children, size_t groups, unsigned width) {
-    rotor_hash_by_lanes(width <= ROTOR_BLAKE3_ASM_WIDTH_MAX ? rotor_blake3_avx2_groups8 : lanes_hash, LANES, out,
-                        children, groups, width);
+    if (width > ROTOR_BLAKE3_ASM_WIDTH_MAX) {
+        hash_groups_c(out, children, groups, width);
+        return;
+    }
+    size_t rest = groups % LANES;
+    size_t whole = groups - rest;
+    if (whole > 0) {
+        rotor_blake3_avx2_groups8(out, children, width, whole);
+    }
+    out += 32 * whole;
+    children += 32 * width * whole;
+    if (rest == 1) {
+        rotor_lone_node(out, children, width);
+    } else if (rest > 1) {
+        rotor_blake3_avx2_groups8(out, children, width, rest);
+    }
 }
 
 const rotor_hasher rotor_blake3_avx2 = {
