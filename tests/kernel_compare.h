@@ -271,13 +271,68 @@ static inline bool compare_edges(const rotor_hasher *hasher, const compare_buffe
     return true;
 }
 
+/* One call that hashes and copies: the nodes, the copy, and not a byte beside them. */
+static inline bool compare_copy(const rotor_hasher *hasher, const compare_buffers *buffers, const compare_fence *target,
+                                uint8_t *children, unsigned width, size_t groups, bool at_end) {
+    const size_t bytes = 32 * (size_t)width * groups;
+    uint8_t *base = target->base + target->page;
+    uint8_t *copy = base + (at_end ? target->bytes - bytes : 0);
+    uint8_t *out = buffers->out + 64;
+    memcpy(children, buffers->data, bytes);
+    memset(base, COMPARE_CANARY, target->bytes);
+    memset(buffers->out, COMPARE_CANARY, COMPARE_OUT_BYTES + 2 * COMPARE_MARGIN);
+    hasher->hash_and_copy(out, copy, children, groups, width);
+    unsigned offset = (unsigned)((uintptr_t)children % 64);
+    if (memcmp(out, buffers->expected, 32 * groups) != 0 || memcmp(copy, buffers->data, bytes) != 0) {
+        return compare_report(hasher, "wrong nodes or copy", width, groups, offset, 0);
+    }
+    size_t before = (size_t)(copy - base);
+    if (!compare_all_are(base, before, COMPARE_CANARY) ||
+        !compare_all_are(copy + bytes, target->bytes - before - bytes, COMPARE_CANARY) ||
+        !compare_all_are(buffers->out, 64, COMPARE_CANARY) ||
+        !compare_all_are(out + 32 * groups, COMPARE_OUT_BYTES + 2 * COMPARE_MARGIN - 64 - 32 * groups,
+                         COMPARE_CANARY)) {
+        return compare_report(hasher, "wrote beside the nodes or the copy", width, groups, offset, 0);
+    }
+    return true;
+}
+
+/* Sources and copies that end, and start, where memory does, and sources of other alignments. */
+static inline bool compare_copies(const rotor_hasher *hasher, compare_buffers *buffers, size_t *cases) {
+    static const size_t counts[] = {1, 2, 7, 8, 9, 16, 24, 31, 33};
+    const size_t most = 33 * 32 * COMPARE_MAX_WIDTH;
+    compare_fence in;
+    compare_fence target;
+    if (hasher->hash_and_copy == NULL) {
+        return true;
+    }
+    if (!compare_fence_open(&in, most + 64) || !compare_fence_open(&target, most)) {
+        return false;
+    }
+    bool equal = true;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] * COMPARE_WIDTHS && equal; i++) {
+        unsigned width = compare_widths[i % COMPARE_WIDTHS];
+        size_t groups = counts[i / COMPARE_WIDTHS];
+        uint8_t *end = in.base + in.page + in.bytes - 32 * (size_t)width * groups;
+        compare_expected(buffers->expected, buffers->data, groups, width);
+        equal = compare_copy(hasher, buffers, &target, in.base + in.page + ROTOR_HASH_HEADROOM, width, groups, false) &&
+                compare_copy(hasher, buffers, &target, end, width, groups, true) &&
+                compare_copy(hasher, buffers, &target, end - (7 * i + 1) % 64, width, groups, true);
+        *cases += 3;
+    }
+    munmap(in.base, in.bytes + 2 * in.page);
+    munmap(target.base, target.bytes + 2 * target.page);
+    return equal;
+}
+
 static inline bool compare_kernel(const rotor_hasher *hasher, size_t *cases) {
     compare_buffers *buffers = malloc(sizeof *buffers);
     if (buffers == NULL || !compare_open(buffers)) {
         return false;
     }
     bool equal = compare_groups(hasher, buffers, cases) && compare_alignments(hasher, buffers, cases) &&
-                 compare_fences(hasher, buffers, cases) && compare_edges(hasher, buffers, cases);
+                 compare_fences(hasher, buffers, cases) && compare_edges(hasher, buffers, cases) &&
+                 compare_copies(hasher, buffers, cases);
     compare_close(buffers);
     free(buffers);
     return equal;

@@ -57,6 +57,9 @@ LAST_EVEN_BYTES, LAST_ODD_BYTES = 2, 34
 PIPES, SHIFT_PIPES, LOADS, STORES = 4, 2, 2, 1
 LOAD_LATENCY = 8
 
+# How far ahead a copying kernel asks for what it will read.
+AHEAD = 4096
+
 
 class Kernel:
     def __init__(self, **fields):
@@ -81,15 +84,17 @@ class Kernel:
                 **self.all_segments, **self.segments.get(segment, {})}
 
 
-AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, lanes=8, sets=1, registers=16, vector_bytes=32,
-              jump_every=64, all_segments=dict(latency=2),
-              segments=dict(full=dict(pressure=13, jitter=0.5, seed=11, clean=40),
-                            last_even=dict(latency=3, pressure=17, jitter=2, seed=823),
-                            last_odd=dict(latency=1, pressure=17, jitter=0.5, seed=87)))
-AVX512 = Kernel(symbol='rotor_blake3_avx512_groups16', evex=True, lanes=16, sets=1, registers=32, vector_bytes=64,
+AVX2_SEGMENTS = dict(full=dict(pressure=13, jitter=0.5, seed=11, clean=40),
+                     last_even=dict(latency=3, pressure=17, jitter=2, seed=823),
+                     last_odd=dict(latency=1, pressure=17, jitter=0.5, seed=87))
+AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, copies=False, lanes=8, sets=1, registers=16,
+              vector_bytes=32, jump_every=64, all_segments=dict(latency=2), segments=AVX2_SEGMENTS)
+AVX2_COPY = Kernel(symbol='rotor_blake3_avx2_copy8', evex=False, copies=True, lanes=8, sets=1, registers=16,
+                   vector_bytes=32, jump_every=64, all_segments=dict(latency=2), segments=AVX2_SEGMENTS)
+AVX512 = Kernel(symbol='rotor_blake3_avx512_groups16', evex=True, copies=False, lanes=16, sets=1, registers=32, vector_bytes=64,
                 jump_every=None, all_segments=dict(latency=1, pressure=32),
                 segments={})
-AVX512_WIDE = Kernel(symbol='rotor_blake3_avx512_groups32', evex=True, lanes=16, sets=2, registers=32, vector_bytes=64,
+AVX512_WIDE = Kernel(symbol='rotor_blake3_avx512_groups32', evex=True, copies=False, lanes=16, sets=2, registers=32, vector_bytes=64,
                      jump_every=None, all_segments=dict(latency=2, pressure=48, jitter=2, seed=20, clean=30, lag=20),
                      segments={})
 
@@ -502,8 +507,9 @@ class Function:
         k = kernel
         self.saved_out, self.saved_groups = 0, 8
         self.tag, self.mask, self.flags = 16, 20, 24                        # (AVX-512)
-        self.full_blocks, self.odd, self.stride, self.next_set, self.end, self.first = 16, 20, 24, 32, 40, 48     # (AVX2)
-        self.table = 64                             # AVX-512: group pointers; AVX2: what a node's first block needs
+        self.full_blocks, self.odd, self.stride, self.next_set = 16, 20, 24, 32     # (AVX2)
+        self.end, self.first, self.shift, self.left = 40, 48, 56, 64        # (AVX2)
+        self.table = 64 if k.evex else 96           # AVX-512: group pointers; AVX2: what a node's first block needs
         self.nodes = self.table + (8 * k.groups if k.evex else 3 * k.vector_bytes)  # of a call with fewer groups
         self.tails = self.nodes + 32 * k.groups                             # (AVX-512)
         self.buffers = -(-(self.tails + k.vector_bytes * k.sets) // 64) * 64
@@ -549,9 +555,22 @@ class Function:
                 w.message = False
                 g.store('[r14 + %d]' % (32 * (8 * half + i)), w)
                 parts[i // 4].append(g.operations[-1])
+            if self.kernel.copies:
+                parts[1] += self.copy(g, 'rbx', 'r12', 32 * half)
             for part, members in enumerate(parts):
                 for o in members:
                     o.place = (2 * half + part + spread) / 4
+
+    def copy(self, g, source, target, at):
+        """Copies 32 bytes of every group past the caches; with the first 32 of 64, asks for those 4 KiB ahead."""
+        before = len(g.operations)
+        for lane in POINTER_REGISTERS:
+            value = g.emit('load', 'vmovdqu', [], memory='[%s + %s + %d]' % (lane, source, at + 2))
+            g.store('[%s + %s + %d]' % (lane, target, at + 2), value, 'vmovntdq')
+            if at == 0:
+                g.operations.append(Operation('load', 'prefetcht0', None, [], memory='[%s + %s + %d]' %
+                                              (lane, source, AHEAD)))
+        return g.operations[before:]
 
     def segment(self, name):
         k, g = self.kernel, Graph(self.kernel)
@@ -580,6 +599,8 @@ class Function:
                 result = g.compress(chaining, [tail] + 15 * [None], LAST_EVEN_BYTES, word(CHUNK_END | ROOT))
             else:
                 words = g.words8(lanes, 0, ' + rbx') if k.evex else g.words8(lanes, 0, ' + rbx - 32')
+                if k.copies:
+                    self.copy(g, 'rbx', 'r12', -32)
                 result = g.compress(chaining, words + [tail] + 7 * [None], LAST_ODD_BYTES, word(CHUNK_END | ROOT))
             g.write_nodes(result, s * 32 * k.lanes)
         return self.allocate(name, g, inputs, outputs)
@@ -643,6 +664,8 @@ class Function:
     def put_tag_and_pointers(self):
         """In: rsi children, edx width, rcx groups. Lanes past the last group point at the last group."""
         k = self.kernel
+        if k.copies:
+            self.put('sub r8, rsi', 'mov [rsp + %d], r8' % self.shift)
         self.put('# The tag, and a pointer for each lane', 'mov r12d, edx', 'mov ebx, edx', 'shl ebx, 8', 'or ebx, 1')
         if not k.evex:
             masks, flags = Constant('.Lfirst_mask', 8 * [0xffff0000]), word(CHUNK_START)
@@ -671,22 +694,25 @@ class Function:
     def put_blocks_avx2(self):
         k, frame = self.kernel, lambda place: '[rsp + %d]' % place
         later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
+        # r12: where what is at rbx is copied to, counted from the same pointers
+        shifted = ('mov r12, ' + frame(self.shift), 'add r12, rbx') if k.copies else ()
         self.put('mov %s, rbx' % frame(self.end), 'shl rbx, 3', 'mov %s, rbx' % frame(self.stride),
                  'mov %s, r12d' % frame(self.odd), 'shr r12d, 1', 'mov %s, r12d' % frame(self.full_blocks),
                  'lea r15, [rsp + %d]' % (self.buffers + self.buffer_bytes), 'lea r14, [rsp + %d]' % self.buffers,
-                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx')
+                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx', *shifted)
         self.put_segment('load')
         self.put('# rbx: where this set of groups begins, counted from the pointers', self.label('set') + ':',
                  'mov r13, rbx', 'add r13, ' + frame(self.stride), 'cmp qword ptr [rsp + %d], 15' % self.saved_groups,
-                 'cmovbe r13, rbx', 'mov %s, r13' % frame(self.next_set), 'mov r12d, ' + frame(self.full_blocks),
-                 'lea r13, ' + frame(self.table))
+                 'cmovbe r13, rbx', 'mov %s, r13' % frame(self.next_set), 'mov r13d, ' + frame(self.full_blocks),
+                 'mov %s, r13d' % frame(self.left), 'lea r13, ' + frame(self.table))
         self.put(*('vmovdqa ymm%d, [rip + %s]' % (i, word(IV[i]).label) for i in range(8)))
         # Without a branch: code that is entered in two places is in the operation cache twice.
         self.put('.p2align 6', self.label('block') + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
-                 'lea r13, [rip + %s]' % later.label, 'dec r12d', 'cmovz r13, ' + frame(self.first),
-                 'cmovz rbx, ' + frame(self.next_set))
+                 'lea r13, [rip + %s]' % later.label, 'dec dword ptr ' + frame(self.left),
+                 'cmovz r13, ' + frame(self.first), 'cmovz rbx, ' + frame(self.next_set), *shifted)
         self.put_segment('full')
-        self.put('test r12d, r12d', 'jnz ' + self.label('block'), 'mov rbx, ' + frame(self.end), *self.put_out(),
+        self.put('cmp dword ptr %s, 0' % frame(self.left), 'jne ' + self.label('block'),
+                 'mov rbx, ' + frame(self.end), *shifted, *self.put_out(),
                  'test dword ptr [rsp + %d], 1' % self.odd, 'jnz ' + self.label('odd'))
         self.put_segment('last_even')
         self.put(self.label('next') + ':', 'sub qword ptr [rsp + %d], %d' % (self.saved_groups, k.groups),
@@ -751,7 +777,7 @@ def file_text(title, kernels):
 
 def files():
     folder = Path(__file__).resolve().parent.parent / 'src' / 'hash'
-    return {folder / 'blake3_avx2.S': file_text('BLAKE3 tree nodes of 8 groups at once, with AVX2', [AVX2]),
+    return {folder / 'blake3_avx2.S': file_text('BLAKE3 tree nodes of 8 groups at once, with AVX2', [AVX2, AVX2_COPY]),
             folder / 'blake3_avx512.S': file_text('BLAKE3 tree nodes of 16 or 32 groups at once, with AVX-512 F and VL',
                                                   [AVX512, AVX512_WIDE])}
 

@@ -34,6 +34,9 @@
 #define ROTOR_BLAKE3_HAVE_ASM 1
 
 void rotor_blake3_avx2_groups8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups);
+/* The same, and copies the children to `copy`, 32-byte aligned, by streaming stores, some in each of the kernel's
+ * blocks: they drain while it computes. What it will read is asked for 4 KiB ahead. */
+void rotor_blake3_avx2_copy8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups, uint8_t *copy);
 void rotor_blake3_avx512_groups16(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 void rotor_blake3_avx512_groups32(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 #else

@@ -44,6 +44,10 @@ typedef struct rotor_hasher {
     /* `groups` nodes of `width` children each; group i's children start at children + 32*width*i and its node goes to
      * out + 32*i. */
     void (*hash_groups)(uint8_t *out, const uint8_t *children, size_t groups, unsigned width);
+
+    /* The same, and copies the children to `copy`, which is 32-byte aligned, past the caches: its stores drain while
+     * the groups are hashed, and are ordered by a store fence only. NULL: this kernel does not. */
+    void (*hash_and_copy)(uint8_t *out, uint8_t *copy, const uint8_t *children, size_t groups, unsigned width);
 } rotor_hasher;
 
 /* The table for a profile and a kernel: `kernel` NULL means the best that processor and operating system support. Costs

@@ -11,8 +11,6 @@
 
 /* Nodes of a block: small enough that its parents stay in the first-level cache; 256 to 64K differ by less than 3 %. */
 #define BLOCK_NODES 1024
-/* Groups hashed by one call of the kernel. */
-#define CHUNK_GROUPS 64
 /* Leaves of a batch from which on they are streamed past the caches. Below, they may be needed again before they would
  * have been evicted. */
 #define STREAM_LEAVES 16384
@@ -88,43 +86,76 @@ static const uint8_t *children_of(const growth *grown, uint32_t level, uint64_t 
 #ifdef ROTOR_TSAN
 /* Vector kernels load two bytes before a group and ignore them. Where a block begins within a level that is being built
  * these belong to the last node of another task's block, which may be written at that moment: harmless to the
- * processor, a race to ThreadSanitizer. It is given a copy with two bytes of its own. */
+ * processor, a race to ThreadSanitizer. It is given a copy with two bytes of its own, and nodes are stored by
+ * rotor_nodes_store() alone. */
+#define KERNELS_MAY_STORE false
 #define COPY_BYTES ((size_t)32 << 10)
-static const uint8_t *copy_children(uint8_t copy[COPY_BYTES], const uint8_t *children, uint32_t arity,
-                                    uint64_t *groups) {
+#define CHUNK_GROUPS 64
+static uint64_t hash_into_level(rotor_tree *tree, uint32_t level, uint64_t group, uint64_t groups,
+                                const uint8_t *children) {
+    rotor_hash parents[CHUNK_GROUPS];
+    uint8_t copy[COPY_BYTES] = {0};
+    uint32_t arity = tree->radix.n;
     uint64_t most = (COPY_BYTES - ROTOR_HASH_HEADROOM) / (arity * ROTOR_HASH_BYTES);
-    *groups = *groups < most ? *groups : most;
-    return memcpy(copy + ROTOR_HASH_HEADROOM, children, (size_t)*groups * arity * ROTOR_HASH_BYTES);
+    most = most < CHUNK_GROUPS ? most : CHUNK_GROUPS;
+    groups = groups < most ? groups : most;
+    memcpy(copy + ROTOR_HASH_HEADROOM, children, (size_t)groups * arity * ROTOR_HASH_BYTES);
+    tree->hasher->hash_groups(parents[0].bytes, copy + ROTOR_HASH_HEADROOM, (size_t)groups, arity);
+    rotor_build_store(tree, level, group, parents, groups);
+    return groups;
+}
+#else
+#define KERNELS_MAY_STORE true
+/* Hashes the nodes group .. of a level, as many of `groups` as lie in one piece; returns how many. */
+static uint64_t hash_into_level(rotor_tree *tree, uint32_t level, uint64_t group, uint64_t groups,
+                                const uint8_t *children) {
+    uint64_t run;
+    uint8_t *nodes = rotor_level_run(tree->levels[level], group, groups, &run);
+    tree->hasher->hash_groups(nodes, children, (size_t)run, tree->radix.n);
+    return run;
 }
 #endif
 
 /* Hashes and stores the node `group` of level + 1 and as many of the following, `most` in all at most, as lie in one
  * piece; returns how many. */
 static uint64_t hash_some(const growth *grown, uint32_t level, uint64_t group, uint64_t most) {
-    rotor_tree *tree = grown->tree;
-    rotor_hash parents[CHUNK_GROUPS];
     uint64_t groups;
     const uint8_t *children = children_of(grown, level, group, most, &groups);
-#ifdef ROTOR_TSAN
-    uint8_t copy[COPY_BYTES] = {0};
-    if (level > grown->level) {
-        children = copy_children(copy, children, tree->radix.n, &groups);
-    }
-#endif
-    tree->hasher->hash_groups(parents[0].bytes, children, (size_t)groups, tree->radix.n);
-    rotor_build_store(tree, level + 1, group, parents, groups);
-    return groups;
+    return hash_into_level(grown->tree, level + 1, group, groups, children);
 }
 
-/* Stores the leaves first..last-1 of a large batch and hashes their parents, one vector of groups after the other:
- * while one is hashed the stores of the one before drain. Storing the whole block first was 7 % slower at arity 8, 13 %
- * at 16. */
+/* Stores the leaves of the groups group .. and hashes their parents in one pass by a kernel that does both, as many of
+ * `most` groups as lie in one piece; returns how many, 0 where that cannot be done. */
+static uint64_t hash_and_copy_some(const growth *grown, uint64_t group, uint64_t most) {
+    rotor_tree *tree = grown->tree;
+    uint32_t arity = tree->radix.n;
+    uint64_t child = group * arity;
+    if (!KERNELS_MAY_STORE || tree->hasher->hash_and_copy == NULL || child <= grown->first) {
+        return 0;
+    }
+    uint64_t leaves;
+    uint64_t run;
+    uint8_t *copy = rotor_level_run(tree->levels[grown->level], child, most * arity, &leaves);
+    uint8_t *nodes = rotor_level_run(tree->levels[grown->level + 1], group, leaves / arity, &run);
+    tree->hasher->hash_and_copy(nodes, copy, grown->source[child - grown->first].bytes, (size_t)run, arity);
+    return run;
+}
+
+/* Stores the leaves first..last-1 of a large batch and hashes their parents. A kernel that cannot do both at once is
+ * given one vector of groups after the other: while one is hashed the stores of the one before drain. Storing the whole
+ * block first was 7 % slower at arity 8, 13 % at 16. */
 static void build_streamed_level(const growth *grown, uint64_t first, uint64_t last) {
     rotor_radix radix = grown->tree->radix;
     uint64_t group = rotor_radix_div(radix, first);
     uint64_t end = rotor_radix_div(radix, last);
     uint64_t stored = first;
     while (group < end) {
+        uint64_t done = stored > group * radix.n ? 0 : hash_and_copy_some(grown, group, end - group);
+        if (done > 0) {
+            group += done;
+            stored = group * radix.n;
+            continue;
+        }
         uint64_t most = end - group < grown->tree->hasher->lanes ? end - group : grown->tree->hasher->lanes;
         uint64_t needed = (group + most) * radix.n;
         if (stored < needed) {
@@ -155,8 +186,7 @@ static void build_block(const growth *grown, uint64_t first, uint64_t last) {
         first = group;
         last = end;
         while (group < end) {
-            uint64_t most = end - group < CHUNK_GROUPS ? end - group : CHUNK_GROUPS;
-            group += hash_some(grown, level, group, most);
+            group += hash_some(grown, level, group, end - group);
         }
     }
 }
