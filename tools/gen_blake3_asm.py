@@ -26,6 +26,9 @@ How a kernel is laid out
     the rounds wait for their own results often enough to take this in. After the last full block of a node the next
     one is the first of the next eight nodes, so a call goes through any number of sets of eight without a pause, and
     only the first message of a call (`load`) is waited for. The last block fetches what little it needs itself.
+    `load_copy`, `full_copy` and `last_odd_copy` also copy what they read past the caches: a few streaming stores in each
+    of four parts of a block, which drain meanwhile. They are in the same function, so that both ways share last_even: a
+    small batch takes both, and what chains of single nodes need, and all of it should stay in the instruction cache.
     Every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
     the decoders, at 2.5 instructions a cycle, until a jump: without jumps one missing entry made the rest of a segment
     slow, and at width 4 more than half of all code came from the decoders (400 cycles a block instead of 343 on Zen 3).
@@ -81,20 +84,18 @@ class Kernel:
         shifts of a rotation often meet in one pipe) together with the order in which the two schedulers serve four such
         chains; without any fetching of messages a block still takes 335 cycles."""
         return {**dict(latency=1, pressure=16, jitter=0, seed=0, clean=8, spread=0.3, lag=0),
-                **self.all_segments, **self.segments.get(segment, {})}
+                **self.all_segments, **self.segments.get(segment.replace('_copy', ''), {})}
 
 
-AVX2_SEGMENTS = dict(full=dict(pressure=13, jitter=0.5, seed=11, clean=40),
-                     last_even=dict(latency=3, pressure=17, jitter=2, seed=823),
-                     last_odd=dict(latency=1, pressure=17, jitter=0.5, seed=87))
-AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, copies=False, lanes=8, sets=1, registers=16,
-              vector_bytes=32, jump_every=64, all_segments=dict(latency=2), segments=AVX2_SEGMENTS)
-AVX2_COPY = Kernel(symbol='rotor_blake3_avx2_copy8', evex=False, copies=True, lanes=8, sets=1, registers=16,
-                   vector_bytes=32, jump_every=64, all_segments=dict(latency=2), segments=AVX2_SEGMENTS)
-AVX512 = Kernel(symbol='rotor_blake3_avx512_groups16', evex=True, copies=False, lanes=16, sets=1, registers=32, vector_bytes=64,
+AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, lanes=8, sets=1, registers=16, vector_bytes=32,
+              jump_every=64, all_segments=dict(latency=2),
+              segments=dict(full=dict(pressure=13, jitter=0.5, seed=11, clean=40),
+                            last_even=dict(latency=3, pressure=17, jitter=2, seed=823),
+                            last_odd=dict(latency=1, pressure=17, jitter=0.5, seed=87)))
+AVX512 = Kernel(symbol='rotor_blake3_avx512_groups16', evex=True, lanes=16, sets=1, registers=32, vector_bytes=64,
                 jump_every=None, all_segments=dict(latency=1, pressure=32),
                 segments={})
-AVX512_WIDE = Kernel(symbol='rotor_blake3_avx512_groups32', evex=True, copies=False, lanes=16, sets=2, registers=32, vector_bytes=64,
+AVX512_WIDE = Kernel(symbol='rotor_blake3_avx512_groups32', evex=True, lanes=16, sets=2, registers=32, vector_bytes=64,
                      jump_every=None, all_segments=dict(latency=2, pressure=48, jitter=2, seed=20, clean=30, lag=20),
                      segments={})
 
@@ -497,7 +498,7 @@ class Allocator:
 #                       and tag of the first word, flags), for
 #                       this block and the next; rdi is out at
 #                       the end
-#   r12d                full blocks behind the present one        children behind the present block
+#   r12                 while copying: where what is at rbx goes  r12d: children behind the present block
 #   r14, r15            next block's and present block's buffer   unused
 
 
@@ -508,7 +509,7 @@ class Function:
         self.saved_out, self.saved_groups = 0, 8
         self.tag, self.mask, self.flags = 16, 20, 24                        # (AVX-512)
         self.full_blocks, self.odd, self.stride, self.next_set = 16, 20, 24, 32     # (AVX2)
-        self.end, self.first, self.shift, self.left = 40, 48, 56, 64        # (AVX2)
+        self.end, self.first, self.left, self.copying, self.shift = 40, 48, 56, 64, 72      # (AVX2)
         self.table = 64 if k.evex else 96           # AVX-512: group pointers; AVX2: what a node's first block needs
         self.nodes = self.table + (8 * k.groups if k.evex else 3 * k.vector_bytes)  # of a call with fewer groups
         self.tails = self.nodes + 32 * k.groups                             # (AVX-512)
@@ -542,7 +543,7 @@ class Function:
         w.message = True
         return w
 
-    def fetch(self, g, spread):
+    def fetch(self, g, spread, copies):
         """Loads, transposes and stores the next full block's message, in four parts spread evenly over the rounds."""
         for half in (0, 1):
             before = len(g.operations)
@@ -555,34 +556,36 @@ class Function:
                 w.message = False
                 g.store('[r14 + %d]' % (32 * (8 * half + i)), w)
                 parts[i // 4].append(g.operations[-1])
-            if self.kernel.copies:
-                parts[1] += self.copy(g, 'rbx', 'r12', 32 * half)
             for part, members in enumerate(parts):
+                if copies:
+                    first = 2 * (2 * half + part)
+                    members += self.copy(g, POINTER_REGISTERS[first:first + 2], (0, 32))
                 for o in members:
                     o.place = (2 * half + part + spread) / 4
 
-    def copy(self, g, source, target, at):
-        """Copies 32 bytes of every group past the caches; with the first 32 of 64, asks for those 4 KiB ahead."""
+    def copy(self, g, lanes, halves):
+        """Copies 32 bytes at each of `halves` of some groups past the caches, lines as a whole, and asks for those
+        that are AHEAD."""
         before = len(g.operations)
-        for lane in POINTER_REGISTERS:
-            value = g.emit('load', 'vmovdqu', [], memory='[%s + %s + %d]' % (lane, source, at + 2))
-            g.store('[%s + %s + %d]' % (lane, target, at + 2), value, 'vmovntdq')
-            if at == 0:
-                g.operations.append(Operation('load', 'prefetcht0', None, [], memory='[%s + %s + %d]' %
-                                              (lane, source, AHEAD)))
+        for lane in lanes:
+            for at in halves:
+                value = g.emit('load', 'vmovdqu', [], memory='[%s + rbx + %d]' % (lane, at + 2))
+                g.store('[%s + r12 + %d]' % (lane, at + 2), value, 'vmovntdq')
+            g.operations.append(Operation('load', 'prefetcht0', None, [], memory='[%s + rbx + %d]' % (lane, AHEAD)))
         return g.operations[before:]
 
     def segment(self, name):
         k, g = self.kernel, Graph(self.kernel)
         tuning, inputs, outputs = k.tuning(name), {}, {}
+        kind, copies = name.replace('_copy', ''), name.endswith('_copy')
         for s in range(k.sets):
             g.lag, lanes = tuning['lag'] * s, self.lanes(s)
-            if name == 'load':
-                self.fetch(g, 0)
+            if kind == 'load':
+                self.fetch(g, 0, copies)
                 continue
             chaining = [Value() for _ in range(8)]
             inputs.update((v, 8 * s + i) for i, v in enumerate(chaining))
-            if name == 'full':
+            if kind == 'full':
                 if k.evex:
                     message, flags = g.words8(lanes, 0, ' + rbx') + g.words8(lanes, 1, ' + rbx'), Broadcast(self.flags)
                     message[0] = self.first_word(g, message[0])
@@ -590,17 +593,17 @@ class Function:
                     message, flags = [Value('[r15 + %d]' % (32 * i), message=True) for i in range(16)], '[rdi + 64]'
                 result = g.compress(chaining, message, 64, flags)
                 if not k.evex:
-                    self.fetch(g, tuning['spread'])
+                    self.fetch(g, tuning['spread'], copies)
                 outputs.update((v, 8 * s + i) for i, v in enumerate(result))
                 continue
             tail = (Value('[rsp + %d]' % (self.tails + k.vector_bytes * s), message=True) if k.evex else
                     g.tail(lanes, ' + rbx'))
-            if name == 'last_even':
+            if kind == 'last_even':
                 result = g.compress(chaining, [tail] + 15 * [None], LAST_EVEN_BYTES, word(CHUNK_END | ROOT))
             else:
                 words = g.words8(lanes, 0, ' + rbx') if k.evex else g.words8(lanes, 0, ' + rbx - 32')
-                if k.copies:
-                    self.copy(g, 'rbx', 'r12', -32)
+                if copies:
+                    self.copy(g, lanes, (-32,))
                 result = g.compress(chaining, words + [tail] + 7 * [None], LAST_ODD_BYTES, word(CHUNK_END | ROOT))
             g.write_nodes(result, s * 32 * k.lanes)
         return self.allocate(name, g, inputs, outputs)
@@ -664,12 +667,11 @@ class Function:
     def put_tag_and_pointers(self):
         """In: rsi children, edx width, rcx groups. Lanes past the last group point at the last group."""
         k = self.kernel
-        if k.copies:
-            self.put('sub r8, rsi', 'mov [rsp + %d], r8' % self.shift)
         self.put('# The tag, and a pointer for each lane', 'mov r12d, edx', 'mov ebx, edx', 'shl ebx, 8', 'or ebx, 1')
         if not k.evex:
             masks, flags = Constant('.Lfirst_mask', 8 * [0xffff0000]), word(CHUNK_START)
-            self.put('vmovd xmm0, ebx', 'vpbroadcastd ymm0, xmm0', 'vmovdqa ymm1, [rip + %s]' % masks.label,
+            self.put('mov [rsp + %d], r8' % self.copying, 'sub r8, rsi', 'mov [rsp + %d], r8' % self.shift,
+                     'vmovd xmm0, ebx', 'vpbroadcastd ymm0, xmm0', 'vmovdqa ymm1, [rip + %s]' % masks.label,
                      'vmovdqa ymm2, [rip + %s]' % flags.label, 'vmovdqa [rsp + %d], ymm1' % self.table,
                      'vmovdqa [rsp + %d], ymm0' % (self.table + 32), 'vmovdqa [rsp + %d], ymm2' % (self.table + 64),
                      'mov ebx, edx', 'shl rbx, 5', 'mov rdi, rcx', 'lea rax, [rsi - 2]')
@@ -693,34 +695,51 @@ class Function:
 
     def put_blocks_avx2(self):
         k, frame = self.kernel, lambda place: '[rsp + %d]' % place
-        later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
         # r12: where what is at rbx is copied to, counted from the same pointers
-        shifted = ('mov r12, ' + frame(self.shift), 'add r12, rbx') if k.copies else ()
+        shifted = ('mov r12, ' + frame(self.shift), 'add r12, rbx')
         self.put('mov %s, rbx' % frame(self.end), 'shl rbx, 3', 'mov %s, rbx' % frame(self.stride),
                  'mov %s, r12d' % frame(self.odd), 'shr r12d, 1', 'mov %s, r12d' % frame(self.full_blocks),
                  'lea r15, [rsp + %d]' % (self.buffers + self.buffer_bytes), 'lea r14, [rsp + %d]' % self.buffers,
-                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx', *shifted)
+                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx',
+                 'cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('load_copy'))
         self.put_segment('load')
         self.put('# rbx: where this set of groups begins, counted from the pointers', self.label('set') + ':',
                  'mov r13, rbx', 'add r13, ' + frame(self.stride), 'cmp qword ptr [rsp + %d], 15' % self.saved_groups,
                  'cmovbe r13, rbx', 'mov %s, r13' % frame(self.next_set), 'mov r13d, ' + frame(self.full_blocks),
-                 'mov %s, r13d' % frame(self.left), 'lea r13, ' + frame(self.table))
+                 'mov %s, r13d' % frame(self.left), 'mov r13, ' + frame(self.saved_out),
+                 # Stores wait for the lines that they write, and all later ones for them.
+                 *('prefetchw [r13 + %d]' % (32 * k.groups + at) for at in range(0, 32 * k.groups, 64)),
+                 'lea r13, ' + frame(self.table))
         self.put(*('vmovdqa ymm%d, [rip + %s]' % (i, word(IV[i]).label) for i in range(8)))
-        # Without a branch: code that is entered in two places is in the operation cache twice.
-        self.put('.p2align 6', self.label('block') + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
-                 'lea r13, [rip + %s]' % later.label, 'dec dword ptr ' + frame(self.left),
-                 'cmovz r13, ' + frame(self.first), 'cmovz rbx, ' + frame(self.next_set), *shifted)
-        self.put_segment('full')
-        self.put('cmp dword ptr %s, 0' % frame(self.left), 'jne ' + self.label('block'),
-                 'mov rbx, ' + frame(self.end), *shifted, *self.put_out(),
+        self.put('cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('block_copy'))
+        self.put_block_avx2('block', 'full', ())
+        self.put(self.label('last') + ':', 'mov rbx, ' + frame(self.end), *self.put_out(),
                  'test dword ptr [rsp + %d], 1' % self.odd, 'jnz ' + self.label('odd'))
         self.put_segment('last_even')
         self.put(self.label('next') + ':', 'sub qword ptr [rsp + %d], %d' % (self.saved_groups, k.groups),
                  'jbe ' + self.label('done'), 'add qword ptr [rsp + %d], %d' % (self.saved_out, 32 * k.groups),
                  'mov r13, ' + frame(self.stride), 'add %s, r13' % frame(self.end),
-                 'mov rbx, ' + frame(self.next_set), 'jmp ' + self.label('set'), self.label('odd') + ':')
+                 'mov rbx, ' + frame(self.next_set), 'jmp ' + self.label('set'))
+        self.put_block_avx2('block_copy', 'full_copy', shifted)
+        self.put('jmp ' + self.label('last'), self.label('odd') + ':',
+                 'cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('odd_copy'))
         self.put_segment('last_odd')
-        self.put('jmp ' + self.label('next'))
+        self.put('jmp ' + self.label('next'), self.label('odd_copy') + ':', *shifted)
+        self.put_segment('last_odd_copy')
+        self.put('jmp ' + self.label('next'), self.label('load_copy') + ':', *shifted)
+        self.put_segment('load_copy')
+        self.put('jmp ' + self.label('set'))
+
+    def put_block_avx2(self, label, segment, shifted):
+        """All full blocks of a set. Each segment is entered in one place: its code would else be in the operation
+        cache twice."""
+        frame = lambda place: '[rsp + %d]' % place
+        later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
+        self.put('.p2align 6', self.label(label) + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
+                 'lea r13, [rip + %s]' % later.label, 'dec dword ptr ' + frame(self.left),
+                 'cmovz r13, ' + frame(self.first), 'cmovz rbx, ' + frame(self.next_set), *shifted)
+        self.put_segment(segment)
+        self.put('cmp dword ptr %s, 0' % frame(self.left), 'jne ' + self.label(label))
 
     def put_out(self):
         """rdi = where the nodes go: to the caller, or to the frame if some lanes have no group of their own."""
@@ -777,7 +796,7 @@ def file_text(title, kernels):
 
 def files():
     folder = Path(__file__).resolve().parent.parent / 'src' / 'hash'
-    return {folder / 'blake3_avx2.S': file_text('BLAKE3 tree nodes of 8 groups at once, with AVX2', [AVX2, AVX2_COPY]),
+    return {folder / 'blake3_avx2.S': file_text('BLAKE3 tree nodes of 8 groups at once, with AVX2', [AVX2]),
             folder / 'blake3_avx512.S': file_text('BLAKE3 tree nodes of 16 or 32 groups at once, with AVX-512 F and VL',
                                                   [AVX512, AVX512_WIDE])}
 

@@ -33,10 +33,10 @@
 #if defined(__x86_64__) && defined(__ELF__)
 #define ROTOR_BLAKE3_HAVE_ASM 1
 
-void rotor_blake3_avx2_groups8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups);
-/* The same, and copies the children to `copy`, 32-byte aligned, by streaming stores, some in each of the kernel's
- * blocks: they drain while it computes. What it will read is asked for 4 KiB ahead. */
-void rotor_blake3_avx2_copy8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups, uint8_t *copy);
+/* With `copy` not NULL but 32-byte aligned, also copies the children there, by streaming stores, some in each of the
+ * kernel's blocks: they drain while it computes. It then asks for what it will read 4 KiB ahead. (One function, since
+ * two were more than the instruction cache holds together with what else a small batch takes.) */
+void rotor_blake3_avx2_groups8(uint8_t *out, const uint8_t *children, unsigned width, size_t groups, uint8_t *copy);
 void rotor_blake3_avx512_groups16(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 void rotor_blake3_avx512_groups32(uint8_t *out, const uint8_t *children, unsigned width, unsigned groups);
 #else

@@ -119,14 +119,14 @@ static void hash_groups(uint8_t *out, const uint8_t *children, size_t groups, un
     size_t rest = groups % LANES;
     size_t whole = groups - rest;
     if (whole > 0) {
-        rotor_blake3_avx2_groups8(out, children, width, whole);
+        rotor_blake3_avx2_groups8(out, children, width, whole, NULL);
     }
     out += 32 * whole;
     children += 32 * width * whole;
     if (rest == 1) {
         rotor_lone_node(out, children, width);
     } else if (rest > 1) {
-        rotor_blake3_avx2_groups8(out, children, width, rest);
+        rotor_blake3_avx2_groups8(out, children, width, rest, NULL);
     }
 }
 
@@ -134,7 +134,7 @@ static void hash_and_copy(uint8_t *out, uint8_t *copy, const uint8_t *children, 
     size_t whole = width > ROTOR_BLAKE3_ASM_WIDTH_MAX ? 0 : groups - groups % LANES;
     size_t done = 32 * width * whole;
     if (whole > 0) {
-        rotor_blake3_avx2_copy8(out, children, width, whole, copy);
+        rotor_blake3_avx2_groups8(out, children, width, whole, copy);
     }
     if (whole < groups) {
         hash_groups(out + 32 * whole, children + done, groups - whole, width);
