@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define MAX_BOUNDS 160
+#define MAX_BOUNDS 256
 
 typedef struct bound {
     char what[96];

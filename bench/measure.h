@@ -58,7 +58,7 @@ typedef enum rotor_bench_unit {
     ROTOR_BENCH_BYTES,
 } rotor_bench_unit;
 
-#define ROTOR_BENCH_MAX_FIELDS 12
+#define ROTOR_BENCH_MAX_FIELDS 16
 
 typedef struct rotor_bench_field {
     const char *key;
