@@ -81,6 +81,7 @@ void rotor_bench_batches(rotor_bench *bench);
 void rotor_bench_insert(rotor_bench *bench);
 void rotor_bench_snapshot(rotor_bench *bench);
 void rotor_bench_proofs(rotor_bench *bench);
+void rotor_bench_truncate(rotor_bench *bench);
 void rotor_bench_memory(rotor_bench *bench);
 void rotor_bench_storage_bulk(rotor_bench *bench);
 void rotor_bench_storage_insert(rotor_bench *bench);

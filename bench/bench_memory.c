@@ -1,6 +1,7 @@
 /* Memory: what a tree of ten million leaves takes, and what the machine's memory can do, for judging other figures. */
 #include "bench.h"
 #include "limits.h"
+#include "reference.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -43,7 +44,12 @@ static void measure_tree(rotor_bench *bench, unsigned n) {
         rotor_bench_row row = rotor_bench_row_of("memory_over_nodes", n, leaves, bench->cpus);
         rotor_bench_text(&row, "of", bases[i]);
         rotor_bench_number(&row, "bytes_per_leaf", rotor_bench_median(ratios[i]) * node_bytes / (double)leaves);
+        rotor_bench_limit(&row, "32 bytes a node", 1 / rotor_bench_median(ratios[i]));
         rotor_bench_print(bench->output, &row, ROTOR_BENCH_RATIO, ratios[i]);
+        if (n == 4 && i == 1) {
+            rotor_bench_against(bench->output, "memory at N=4, 10M leaves",
+                                rotor_bench_median(ratios[i]) * node_bytes / (double)leaves);
+        }
         char what[96];
         snprintf(what, sizeof what, "%s over 32 bytes a node, N=%u, 10M leaves", bases[i], n);
         rotor_bench_bound(bench->output, what, rotor_bench_median(ratios[i]), false, 1.05, "x");

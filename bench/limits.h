@@ -17,6 +17,8 @@
 #define ROTOR_BENCH_BANDWIDTH "memory bandwidth"
 #define ROTOR_BENCH_DISK "disk bandwidth"
 #define ROTOR_BENCH_SYNC "sync latency"
+#define ROTOR_BENCH_LATENCY "memory latency"
+#define ROTOR_BENCH_CACHED "copy in the caches"
 
 /* Adds the fields `limit` and `limit_fraction`. */
 void rotor_bench_limit(rotor_bench_row *row, const char *limit, double fraction);
@@ -28,6 +30,22 @@ bool rotor_bench_copy_streamed(uint8_t *target, const uint8_t *source, size_t by
 
 /* ns to copy one leaf to memory touched before, by stores that pass the caches by, all threads together. */
 double rotor_bench_copy_ns(const rotor_bench *bench, unsigned threads);
+
+/* ns for memcpy of a few bytes that stay in the first-level cache. */
+double rotor_bench_cached_copy_ns(size_t bytes);
+
+/* The nodes of a tree of this shape in plain arrays, one for each level: what collecting them costs without a tree.
+ * Touched; the nodes are of no value. */
+typedef struct rotor_bench_flat {
+    uint8_t *nodes;
+    uint64_t leaves;
+    unsigned n; /* up to 16 */
+} rotor_bench_flat;
+
+rotor_bench_flat rotor_bench_flat_new(uint64_t leaves, unsigned n);
+void rotor_bench_flat_free(rotor_bench_flat *flat);
+/* ns a leaf to copy the groups on its way to the root, of each of these leaves. */
+double rotor_bench_flat_ns(const rotor_bench_flat *flat, const uint64_t *indexes, size_t count);
 
 /* ns for all levels of a tree of the first `count` of bench->leaves, each level one after the other through the kernel,
  * every thread with a part of its own; into memory touched before. The root is stored: whole levels hashed plainly are
