@@ -1,7 +1,10 @@
 /* What an operation cannot beat; see limits.h. */
 #include "limits.h"
 
+#include "base/crc32c.h"
+
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +105,65 @@ double rotor_bench_cached_copy_ns(size_t bytes) {
     }
     double ns = (double)(rotor_bench_now_ns() - begin) / copies;
     free(memory);
+    return ns;
+}
+
+double rotor_bench_checksum_ns(const rotor_bench *bench, uint64_t count) {
+    uint64_t begin = rotor_bench_now_ns();
+    volatile uint32_t crc = rotor_crc32c(0, bench->leaves, (size_t)count * sizeof(rotor_hash));
+    (void)crc;
+    return (double)(rotor_bench_now_ns() - begin);
+}
+
+/* ---------------------------------------------------------------- switches */
+
+#define SWITCHES 2000u
+
+/* Two threads that take turns. */
+typedef struct table {
+    pthread_mutex_t lock;
+    pthread_cond_t turned;
+    unsigned turn; /* of thread 0 when even */
+} table;
+
+static void play(table *all, unsigned side) {
+    pthread_mutex_lock(&all->lock);
+    while (all->turn < SWITCHES) {
+        if (all->turn % 2 == side) {
+            all->turn++;
+            pthread_cond_signal(&all->turned);
+        } else {
+            pthread_cond_wait(&all->turned, &all->lock);
+        }
+    }
+    pthread_cond_signal(&all->turned);
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void *play_second(void *argument) {
+    play(argument, 1);
+    return NULL;
+}
+
+double rotor_bench_switch_ns(void) {
+    table all = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+    cpu_set_t before;
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET((unsigned)sched_getcpu(), &here);
+    bool pinned = sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof here, &here) == 0;
+    pthread_t second;
+    if (pthread_create(&second, NULL, play_second, &all) != 0) {
+        fprintf(stderr, "rotortree-bench: cannot start a thread\n");
+        exit(1);
+    }
+    uint64_t begin = rotor_bench_wall_ns();
+    play(&all, 0);
+    double ns = (double)(rotor_bench_wall_ns() - begin) / SWITCHES;
+    pthread_join(second, NULL);
+    if (pinned) {
+        (void)sched_setaffinity(0, sizeof before, &before);
+    }
     return ns;
 }
 

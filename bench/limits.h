@@ -34,6 +34,12 @@ double rotor_bench_copy_ns(const rotor_bench *bench, unsigned threads);
 /* ns for memcpy of a few bytes that stay in the first-level cache. */
 double rotor_bench_cached_copy_ns(size_t bytes);
 
+/* ns to checksum (CRC-32C) that many of bench->leaves on one thread, from memory. */
+double rotor_bench_checksum_ns(const rotor_bench *bench, uint64_t count);
+
+/* ns for one thread to wake another on the same processor and wait for it. */
+double rotor_bench_switch_ns(void);
+
 /* The nodes of a tree of this shape in plain arrays, one for each level: what collecting them costs without a tree.
  * Touched; the nodes are of no value. */
 typedef struct rotor_bench_flat {
