@@ -88,5 +88,8 @@ void rotor_bench_storage_insert(rotor_bench *bench);
 void rotor_bench_storage_durable(rotor_bench *bench);
 void rotor_bench_storage_open(rotor_bench *bench);
 void rotor_bench_storage_growth(rotor_bench *bench);
+void rotor_bench_storage_load(rotor_bench *bench);
+void rotor_bench_mixed(rotor_bench *bench);
+void rotor_bench_latency(rotor_bench *bench);
 
 #endif
