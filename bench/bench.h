@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define ROTOR_BENCH_LEAVES_MAX UINT64_C(10000000)
+#define ROTOR_BENCH_LEAVES_MORE UINT64_C(65536) /* behind them, for growing a tree of that size */
 #define ROTOR_BENCH_ARITIES 4
 
 typedef struct rotor_bench {
@@ -21,7 +22,7 @@ typedef struct rotor_bench {
     bool full;
     unsigned cpus;
     const rotor_hasher *hasher; /* of the kernel that trees use by default here */
-    rotor_hash *leaves;         /* ROTOR_BENCH_LEAVES_MAX of them, random */
+    rotor_hash *leaves;         /* ROTOR_BENCH_LEAVES_MAX and MORE of them, random */
     const char *dir;            /* where durable trees are put, in a folder of their own */
 } rotor_bench;
 
@@ -80,11 +81,15 @@ void rotor_bench_batches(rotor_bench *bench);
 void rotor_bench_insert(rotor_bench *bench);
 void rotor_bench_snapshot(rotor_bench *bench);
 void rotor_bench_proofs(rotor_bench *bench);
+void rotor_bench_truncate(rotor_bench *bench);
 void rotor_bench_memory(rotor_bench *bench);
 void rotor_bench_storage_bulk(rotor_bench *bench);
 void rotor_bench_storage_insert(rotor_bench *bench);
 void rotor_bench_storage_durable(rotor_bench *bench);
 void rotor_bench_storage_open(rotor_bench *bench);
 void rotor_bench_storage_growth(rotor_bench *bench);
+void rotor_bench_storage_load(rotor_bench *bench);
+void rotor_bench_mixed(rotor_bench *bench);
+void rotor_bench_latency(rotor_bench *bench);
 
 #endif

@@ -1,20 +1,26 @@
 /* Building a tree by one large batch, in turn with the kernel's own peak and with one node at a time. */
 #include "baseline.h"
 #include "bench.h"
+#include "limits.h"
+#include "reference.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define MAX_THREAD_COUNTS 3
+#define BASELINE_LEAVES 262144u
 
 /* One way to build, and what was measured. */
 typedef struct variant {
     unsigned threads;
     bool fresh;
+    const char *limit;
     rotor_bench_samples rate;
-    rotor_bench_samples fraction;  /* of the peak of as many kernels side by side, taken just before and after */
+    rotor_bench_samples fraction; /* of the peak of as many kernels side by side, taken just before and after */
+    rotor_bench_samples of_limit;
     rotor_bench_samples streaming; /* times as fast as one node at a time in the same round */
     rotor_bench_samples node;
     rotor_bench_samples scaling; /* times as fast as one thread in the same round, by wall time */
@@ -26,12 +32,21 @@ typedef struct build_run {
     const rotor_bench *bench;
     unsigned n;
     uint64_t leaves;
+    double nodes;
+    rotor_hash root;
+    uint64_t baseline_leaves;
     variant variants[2 * MAX_THREAD_COUNTS];
     size_t variant_count;
     rotor_bench_baseline baseline;
     rotor_bench_samples streaming_rate;
     rotor_bench_samples node_rate;
 } build_run;
+
+/* What the machine can do in a round: ns for one block, and for one leaf copied. */
+typedef struct pace {
+    double block_ns;
+    double copy_ns;
+} pace;
 
 static size_t thread_counts(const rotor_bench *bench, unsigned counts[MAX_THREAD_COUNTS]) {
     size_t count = 0;
@@ -48,7 +63,7 @@ static size_t thread_counts(const rotor_bench *bench, unsigned counts[MAX_THREAD
 /* Memory that this process gave up some seconds ago may have gone back to the host of a virtual machine, where getting
  * it again costs ten times a page fault. Touching and freeing as much just before keeps that out of "fresh". */
 static void warm_free_memory(const build_run *run) {
-    size_t bytes = run->baseline.bytes;
+    size_t bytes = (size_t)run->nodes * sizeof(rotor_hash);
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         return;
@@ -60,45 +75,50 @@ static void warm_free_memory(const build_run *run) {
     munmap(memory, bytes);
 }
 
-/* From creating or emptying the tree to its root; only the fresh way includes creating. Every round has a tree of its
- * own for touched memory too, filled twice before: in a virtual machine some of the memory may be backed by small pages
- * of the host and be several times as slow, and one such tree should not decide a whole run. */
-static rotor_bench_span build(const build_run *run, const variant *way, rotor_hash *root) {
+/* From creating the tree to its root, which is the fresh way; then from emptying it to its root again, in the memory
+ * that is there now. Every round has a tree of its own: in a virtual machine some of the memory may be backed by small
+ * pages of the host and be several times as slow, and one such tree should not decide a whole run. */
+typedef struct build_spans {
+    rotor_bench_span fresh;
+    rotor_bench_span touched;
+} build_spans;
+
+static build_spans build(const build_run *run, unsigned threads) {
     const rotor_bench *bench = run->bench;
+    rotor_hash root;
+    build_spans spans;
     warm_free_memory(run);
     rotor_bench_span start = rotor_bench_start();
-    rotor_tree *tree = rotor_bench_tree(run->n, way->threads);
-    rotor_bench_load(tree, root, bench->leaves, (size_t)run->leaves);
-    for (int fill = 0; fill < 2 && !way->fresh; fill++) {
-        rotor_bench_expect_ok(rotor_truncate(tree, NULL, 0), "truncate");
-        start = rotor_bench_start();
-        rotor_bench_load(tree, root, bench->leaves, (size_t)run->leaves);
-    }
-    rotor_bench_span span = rotor_bench_stop(start);
+    rotor_tree *tree = rotor_bench_tree(run->n, threads);
+    rotor_bench_load(tree, &root, bench->leaves, (size_t)run->leaves);
+    spans.fresh = rotor_bench_stop(start);
+    rotor_bench_expect_equal(&root, &run->root, "root of insert_many");
+    rotor_bench_expect_ok(rotor_truncate(tree, NULL, 0), "truncate");
+    start = rotor_bench_start();
+    rotor_bench_load(tree, &root, bench->leaves, (size_t)run->leaves);
+    spans.touched = rotor_bench_stop(start);
+    rotor_bench_expect_equal(&root, &run->root, "root of insert_many");
     rotor_close(tree, NULL);
-    return span;
+    return spans;
 }
 
-/* One node at a time in one round: the two ways that a tree is compared with. */
-typedef struct baseline_spans {
-    rotor_hash root;
-    rotor_bench_span streaming;
-    rotor_bench_span node;
-} baseline_spans;
+/* One node at a time in one round, ns a leaf: the two ways that a tree is compared with. */
+typedef struct baseline_ns {
+    double streaming;
+    double node;
+} baseline_ns;
 
-static void build_variant(const build_run *run, variant *way, const baseline_spans *base) {
-    const rotor_bench *bench = run->bench;
-    rotor_hash root;
-    double peak_ns = rotor_bench_peak_ns(bench->hasher, run->n, way->threads);
-    rotor_bench_span span = build(run, way, &root);
-    peak_ns = (peak_ns + rotor_bench_peak_ns(bench->hasher, run->n, way->threads)) / 2;
-    rotor_bench_expect_equal(&root, &base->root, "root of insert_many");
-    double ns = rotor_bench_span_ns(span, way->threads);
-    double rate = (double)run->leaves * 1e9 / ns;
-    rotor_bench_add(&way->rate, rate);
-    rotor_bench_add(&way->fraction, rate * peak_ns * rotor_bench_blocks_per_leaf(run->n) / 1e9);
-    rotor_bench_add(&way->streaming, rotor_bench_span_ns(base->streaming, way->threads) / ns);
-    rotor_bench_add(&way->node, rotor_bench_span_ns(base->node, way->threads) / ns);
+static void add_sample(const build_run *run, variant *way, rotor_bench_span span, const pace *now,
+                       const baseline_ns *base) {
+    double ns = rotor_bench_span_ns(span, way->threads) / (double)run->leaves;
+    double kernel = now->block_ns * rotor_bench_blocks_per_leaf(run->n);
+    double least = fmax(kernel, now->copy_ns);
+    way->limit = now->copy_ns > kernel ? ROTOR_BENCH_BANDWIDTH : ROTOR_BENCH_KERNEL;
+    rotor_bench_add(&way->rate, 1e9 / ns);
+    rotor_bench_add(&way->fraction, kernel / ns);
+    rotor_bench_add(&way->of_limit, least / ns);
+    rotor_bench_add(&way->streaming, base->streaming / ns);
+    rotor_bench_add(&way->node, base->node / ns);
     rotor_bench_add(&way->cpu_per_leaf, span.cpu_ns / (double)run->leaves);
     rotor_bench_add(&way->wall, span.wall_ns);
     for (size_t i = 0; i < run->variant_count; i++) {
@@ -109,21 +129,37 @@ static void build_variant(const build_run *run, variant *way, const baseline_spa
     }
 }
 
+/* variants[i] in touched memory and variants[i + 1] in fresh memory, of as many threads. */
+static void build_pair(build_run *run, size_t i, const baseline_ns *base) {
+    const rotor_bench *bench = run->bench;
+    unsigned threads = run->variants[i].threads;
+    pace now;
+    now.copy_ns = rotor_bench_copy_ns(bench, threads);
+    now.block_ns = rotor_bench_peak_ns(bench->hasher, run->n, threads);
+    build_spans spans = build(run, threads);
+    now.block_ns = (now.block_ns + rotor_bench_peak_ns(bench->hasher, run->n, threads)) / 2;
+    add_sample(run, &run->variants[i], spans.touched, &now, base);
+    add_sample(run, &run->variants[i + 1], spans.fresh, &now, base);
+}
+
 static void build_round(build_run *run) {
     const rotor_bench *bench = run->bench;
-    baseline_spans base;
-    rotor_hash root;
+    baseline_ns base;
+    rotor_hash roots[2];
     rotor_bench_span start = rotor_bench_start();
-    rotor_bench_baseline_streaming(&run->baseline, &base.root, bench->leaves, run->leaves, run->n);
-    base.streaming = rotor_bench_stop(start);
+    rotor_bench_baseline_streaming(&run->baseline, &roots[0], bench->leaves, run->baseline_leaves, run->n);
+    base.streaming = rotor_bench_span_ns(rotor_bench_stop(start), 1) / (double)run->baseline_leaves;
     start = rotor_bench_start();
-    rotor_bench_baseline_node(&run->baseline, &root, bench->leaves, run->leaves, run->n, bench->hasher);
-    base.node = rotor_bench_stop(start);
-    rotor_bench_expect_equal(&root, &base.root, "root of one node at a time");
-    rotor_bench_add(&run->streaming_rate, (double)run->leaves * 1e9 / rotor_bench_span_ns(base.streaming, 1));
-    rotor_bench_add(&run->node_rate, (double)run->leaves * 1e9 / rotor_bench_span_ns(base.node, 1));
-    for (size_t i = 0; i < run->variant_count; i++) {
-        build_variant(run, &run->variants[i], &base);
+    rotor_bench_baseline_node(&run->baseline, &roots[1], bench->leaves, run->baseline_leaves, run->n, bench->hasher);
+    base.node = rotor_bench_span_ns(rotor_bench_stop(start), 1) / (double)run->baseline_leaves;
+    rotor_bench_expect_equal(&roots[0], &roots[1], "root of one node at a time");
+    if (run->baseline_leaves == run->leaves) {
+        rotor_bench_expect_equal(&roots[0], &run->root, "root of one node at a time");
+    }
+    rotor_bench_add(&run->streaming_rate, 1e9 / base.streaming);
+    rotor_bench_add(&run->node_rate, 1e9 / base.node);
+    for (size_t i = 0; i < run->variant_count; i += 2) {
+        build_pair(run, i, &base);
     }
 }
 
@@ -148,6 +184,10 @@ static void report_bounds(const build_run *run, const variant *way) {
             rotor_bench_bound(output, what, rotor_bench_median(&way->streaming), true, speedups[a], "x");
         }
     }
+    if (way->threads <= 2) {
+        snprintf(what, sizeof what, "build N=%u, %u thread%s", run->n, way->threads, way->threads == 1 ? "" : "s");
+        rotor_bench_against(output, what, rotor_bench_median(&way->rate) / 1e6);
+    }
     if (way->threads == 2) {
         snprintf(what, sizeof what, "build with two threads over one, N=%u", run->n);
         rotor_bench_bound(output, what, rotor_bench_median(&way->scaling), true, 1.7, "x");
@@ -159,7 +199,7 @@ static void report_bounds(const build_run *run, const variant *way) {
 }
 
 static void report_baseline(const build_run *run, const rotor_bench_samples *rate, const char *way) {
-    rotor_bench_row row = rotor_bench_row_of("one_at_a_time", run->n, run->leaves, 1);
+    rotor_bench_row row = rotor_bench_row_of("one_at_a_time", run->n, run->baseline_leaves, 1);
     rotor_bench_text(&row, "way", way);
     rotor_bench_print(run->bench->output, &row, ROTOR_BENCH_LEAVES_PER_S, rate);
 }
@@ -177,6 +217,7 @@ static void report(const build_run *run) {
         if (way->threads > 1) {
             rotor_bench_number(&row, "over_one_thread", rotor_bench_median(&way->scaling));
         }
+        rotor_bench_limit(&row, way->limit, rotor_bench_median(&way->of_limit));
         rotor_bench_print(output, &row, ROTOR_BENCH_LEAVES_PER_S, &way->rate);
     }
     for (size_t i = 0; i < run->variant_count; i++) {
@@ -193,10 +234,10 @@ static void report(const build_run *run) {
 
 /* ---------------------------------------------------------------- */
 
-/* Live at once: the levels of one node at a time, a tree, and the memory that is warmed for it. */
+/* Live at once: whole levels, a tree, and the memory that is warmed for it. */
 static bool memory_suffices(const build_run *run) {
     double sets = 3;
-    double needed = sets * (double)run->baseline.bytes;
+    double needed = sets * run->nodes * sizeof(rotor_hash);
     FILE *file = fopen("/proc/meminfo", "r");
     if (file == NULL) {
         return true;
@@ -220,7 +261,10 @@ static void build_one(rotor_bench *bench, unsigned n, uint64_t leaves, size_t ro
     run->leaves = leaves;
     unsigned counts[MAX_THREAD_COUNTS];
     size_t count = thread_counts(bench, counts);
-    run->baseline = rotor_bench_baseline_new(leaves, n);
+    run->nodes = (double)leaves * n / (n - 1);
+    /* A rate of small groups that are hashed one after the other does not depend on how many there are. */
+    run->baseline_leaves = bench->full ? leaves : BASELINE_LEAVES;
+    run->baseline = rotor_bench_baseline_new(run->baseline_leaves, n);
     run->variant_count = 2 * count;
     if (memory_suffices(run)) {
         for (size_t i = 0; i < run->variant_count; i++) {
@@ -228,6 +272,7 @@ static void build_one(rotor_bench *bench, unsigned n, uint64_t leaves, size_t ro
             way->threads = counts[i / 2];
             way->fresh = i % 2 == 1;
         }
+        (void)rotor_bench_hash_all(bench, &run->root, leaves, n, bench->cpus);
         for (size_t round = 0; round < rounds; round++) {
             build_round(run);
         }

@@ -1,5 +1,7 @@
 /* Memory: what a tree of ten million leaves takes, and what the machine's memory can do, for judging other figures. */
 #include "bench.h"
+#include "limits.h"
+#include "reference.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -42,7 +44,12 @@ static void measure_tree(rotor_bench *bench, unsigned n) {
         rotor_bench_row row = rotor_bench_row_of("memory_over_nodes", n, leaves, bench->cpus);
         rotor_bench_text(&row, "of", bases[i]);
         rotor_bench_number(&row, "bytes_per_leaf", rotor_bench_median(ratios[i]) * node_bytes / (double)leaves);
+        rotor_bench_limit(&row, "32 bytes a node", 1 / rotor_bench_median(ratios[i]));
         rotor_bench_print(bench->output, &row, ROTOR_BENCH_RATIO, ratios[i]);
+        if (n == 4 && i == 1) {
+            rotor_bench_against(bench->output, "memory at N=4, 10M leaves",
+                                rotor_bench_median(ratios[i]) * node_bytes / (double)leaves);
+        }
         char what[96];
         snprintf(what, sizeof what, "%s over 32 bytes a node, N=%u, 10M leaves", bases[i], n);
         rotor_bench_bound(bench->output, what, rotor_bench_median(ratios[i]), false, 1.05, "x");
@@ -80,28 +87,10 @@ static double fault_ns(int advice) {
     return ns;
 }
 
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#define HAVE_STREAMED_COPY 1
-/* Stores that pass the caches by: what level 0 costs at least. */
-static void copy_streamed(uint8_t *target, const uint8_t *source, size_t bytes) {
-    for (size_t at = 0; at < bytes; at += 16) {
-        __m128i word = _mm_loadu_si128((const __m128i *)(const void *)(source + at));
-        _mm_stream_si128((__m128i *)(void *)(target + at), word);
-    }
-    _mm_sfence();
-}
-#else
-#define HAVE_STREAMED_COPY 0
-static void copy_streamed(uint8_t *target, const uint8_t *source, size_t bytes) {
-    memcpy(target, source, bytes);
-}
-#endif
-
 static double copy_rate(uint8_t *target, const rotor_hash *source, bool streamed) {
     uint64_t begin = rotor_bench_now_ns();
     if (streamed) {
-        copy_streamed(target, source->bytes, COPY_BYTES);
+        (void)rotor_bench_copy_streamed(target, source->bytes, COPY_BYTES);
     } else {
         memcpy(target, source, COPY_BYTES);
     }
@@ -129,10 +118,11 @@ void rotor_bench_context(rotor_bench *bench) {
         rotor_bench_add(&small, fault_ns(MADV_NOHUGEPAGE));
         rotor_bench_add(&huge, fault_ns(MADV_HUGEPAGE));
     }
+    bool streams = rotor_bench_copy_streamed(target, bench->leaves->bytes, ROTOR_HASH_BYTES);
     free(target);
     rotor_bench_row row = rotor_bench_row_of("memcpy_touched", 0, 0, 1);
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_BYTES_PER_S, &copy);
-    if (HAVE_STREAMED_COPY) {
+    if (streams) {
         row = rotor_bench_row_of("copy_streamed_touched", 0, 0, 1);
         rotor_bench_number(&row, "leaves_per_s", rotor_bench_median(&streamed) / ROTOR_HASH_BYTES);
         rotor_bench_print(bench->output, &row, ROTOR_BENCH_BYTES_PER_S, &streamed);

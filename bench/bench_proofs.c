@@ -1,9 +1,14 @@
-/* Proofs at N = 4 and a million leaves: made, verified one by one and many at once, moved, and consistency proofs, at
- * random indexes and sizes. Verifying is compared with a chain of compressions taken in turn. */
+/* Proofs at N = 4 and a million leaves: made, also at past sizes, verified one by one and many at once, moved, and
+ * consistency proofs, at random indexes and sizes. What hashes is compared with a chain of compressions taken in turn,
+ * what only collects nodes with the same from plain arrays. */
 #include "bench.h"
+#include "limits.h"
+#include "proof/proof.h"
+#include "reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ARITY 4u
 #define LEAVES 1000000u
@@ -27,6 +32,9 @@ typedef struct proofs_run {
     rotor_inclusion_proof scratch;
     uint64_t random;
     rotor_status results[PROOFS];
+    rotor_consistency_proof scratch_consistency;
+    rotor_bench_flat flat;
+    double needed; /* compressions for one, of what was timed last */
 } proofs_run;
 
 static void prepare(proofs_run *run) {
@@ -43,9 +51,11 @@ static void prepare(proofs_run *run) {
         rotor_bench_expect_ok(rotor_inclusion_prove(&run->snapshot, &run->proofs[i], run->indexes[i]), "prove");
     }
     run->scratch = (rotor_inclusion_proof)ROTOR_INCLUSION_PROOF_INIT;
+    run->scratch_consistency = (rotor_consistency_proof)ROTOR_CONSISTENCY_PROOF_INIT;
+    run->flat = rotor_bench_flat_new(LEAVES, ARITY);
     for (unsigned i = 0; i < MOVES; i++) {
         rotor_snapshot past;
-        run->old_sizes[i] = 1 + rotor_bench_random(&run->random) % LEAVES;
+        run->old_sizes[i] = 1 + rotor_bench_random(&run->random) % (LEAVES - 1);
         run->old_proofs[i] = (rotor_inclusion_proof)ROTOR_INCLUSION_PROOF_INIT;
         run->consistency[i] = (rotor_consistency_proof)ROTOR_CONSISTENCY_PROOF_INIT;
         rotor_bench_expect_ok(rotor_snapshot_at(&run->snapshot, &past, run->old_sizes[i]), "snapshot_at");
@@ -66,17 +76,20 @@ static void finish(proofs_run *run) {
         rotor_consistency_proof_free(&run->consistency[i]);
     }
     rotor_inclusion_proof_free(&run->scratch);
+    rotor_consistency_proof_free(&run->scratch_consistency);
+    rotor_bench_flat_free(&run->flat);
     rotor_close(run->tree, NULL);
 }
 
 /* ---------------------------------------------------------------- what is timed: ns for one */
 
-/* Indexes never used before: the lowest levels come from memory. */
-static double prove_ns(proofs_run *run) {
-    uint64_t indexes[SAMPLE];
-    for (unsigned i = 0; i < SAMPLE; i++) {
+static void random_indexes(proofs_run *run, uint64_t *indexes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
         indexes[i] = rotor_bench_random(&run->random) % LEAVES;
     }
+}
+
+static double prove_these_ns(proofs_run *run, const uint64_t *indexes) {
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = 0; i < SAMPLE; i++) {
         rotor_bench_expect_ok(rotor_inclusion_prove(&run->snapshot, &run->scratch, indexes[i]), "prove");
@@ -84,17 +97,64 @@ static double prove_ns(proofs_run *run) {
     return (double)(rotor_bench_now_ns() - begin) / SAMPLE;
 }
 
+/* Indexes never used before: the lowest levels come from memory. */
+static double prove_ns(proofs_run *run) {
+    uint64_t indexes[SAMPLE];
+    random_indexes(run, indexes, SAMPLE);
+    return prove_these_ns(run, indexes);
+}
+
 /* The same few indexes again and again: all nodes come from the caches. */
 static double prove_cached_ns(proofs_run *run) {
+    uint64_t indexes[SAMPLE];
+    for (unsigned i = 0; i < SAMPLE; i++) {
+        indexes[i] = run->indexes[i % 64];
+    }
+    return prove_these_ns(run, indexes);
+}
+
+static double collect_ns(proofs_run *run) {
+    uint64_t indexes[SAMPLE];
+    random_indexes(run, indexes, SAMPLE);
+    return rotor_bench_flat_ns(&run->flat, indexes, SAMPLE);
+}
+
+static double collect_cached_ns(proofs_run *run) {
+    uint64_t indexes[SAMPLE];
+    for (unsigned i = 0; i < SAMPLE; i++) {
+        indexes[i] = run->indexes[i % 64];
+    }
+    return rotor_bench_flat_ns(&run->flat, indexes, SAMPLE);
+}
+
+/* Of a leaf at a size at which the tree once was; none was used before. */
+static double prove_past_ns(proofs_run *run) {
+    uint64_t sizes[SAMPLE];
+    uint64_t indexes[SAMPLE];
+    rotor_snapshot past;
+    random_indexes(run, sizes, SAMPLE);
+    run->needed = 0;
+    for (unsigned i = 0; i < SAMPLE; i++) {
+        sizes[i]++;
+        indexes[i] = rotor_bench_random(&run->random) % sizes[i];
+        run->needed += (double)rotor_bench_past_compressions(ARITY, sizes[i]) / SAMPLE;
+    }
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = 0; i < SAMPLE; i++) {
-        rotor_bench_expect_ok(rotor_inclusion_prove(&run->snapshot, &run->scratch, run->indexes[i % 64]), "prove");
+        rotor_bench_expect_ok(rotor_snapshot_at(&run->snapshot, &past, sizes[i]), "snapshot_at");
+        rotor_bench_expect_ok(rotor_inclusion_prove(&past, &run->scratch, indexes[i]), "prove");
     }
-    return (double)(rotor_bench_now_ns() - begin) / SAMPLE;
+    double ns = (double)(rotor_bench_now_ns() - begin) / SAMPLE;
+    rotor_bench_expect_ok(rotor_inclusion_verify_self(&run->scratch), "proof at a past size");
+    return ns;
 }
 
 static double verify_ns(proofs_run *run) {
     unsigned first = (unsigned)rotor_bench_random(&run->random) % (PROOFS / SAMPLE) * SAMPLE;
+    run->needed = 0;
+    for (unsigned i = first; i < first + SAMPLE; i++) {
+        run->needed += (double)rotor_bench_verify_compressions(ARITY, LEAVES, run->indexes[i]) / SAMPLE;
+    }
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = first; i < first + SAMPLE; i++) {
         rotor_bench_expect_ok(rotor_inclusion_verify(&run->proofs[i], &run->head, &run->leaves[i]), "verify");
@@ -103,6 +163,10 @@ static double verify_ns(proofs_run *run) {
 }
 
 static double verify_many_ns(proofs_run *run, size_t batch) {
+    run->needed = 0;
+    for (unsigned i = 0; i < PROOFS; i++) {
+        run->needed += (double)rotor_bench_verify_compressions(ARITY, LEAVES, run->indexes[i]) / PROOFS;
+    }
     uint64_t begin = rotor_bench_now_ns();
     for (size_t i = 0; i < PROOFS; i += batch) {
         rotor_bench_expect_ok(rotor_inclusion_verify_many(run->results, run->proofs + i, batch, &run->head),
@@ -120,6 +184,14 @@ static double verify_1024_ns(proofs_run *run) {
 }
 
 static double update_ns(proofs_run *run) {
+    run->needed = 0;
+    for (unsigned i = 0; i < MOVES; i++) {
+        uint64_t size = run->old_sizes[i];
+        uint64_t all = rotor_bench_verify_compressions(ARITY, size, run->old_proofs[i].index) +
+                       rotor_bench_old_root_compressions(ARITY, size) +
+                       rotor_bench_new_root_compressions(ARITY, size, LEAVES);
+        run->needed += (double)all / MOVES;
+    }
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = 0; i < MOVES; i++) {
         rotor_bench_expect_ok(rotor_inclusion_update(&run->scratch, &run->old_proofs[i], &run->consistency[i]),
@@ -128,16 +200,70 @@ static double update_ns(proofs_run *run) {
     return (double)(rotor_bench_now_ns() - begin) / MOVES;
 }
 
-static double consistency_prove_ns(proofs_run *run) {
+/* ---------------------------------------------------------------- consistency proofs */
+
+static double consistency_prove_these_ns(proofs_run *run, const uint64_t *old_sizes) {
+    run->needed = 0;
+    for (unsigned i = 0; i < MOVES; i++) {
+        run->needed += (double)rotor_bench_old_root_compressions(ARITY, old_sizes[i]) / MOVES;
+    }
+    rotor_consistency_proof *proof = &run->scratch_consistency;
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = 0; i < MOVES; i++) {
-        rotor_bench_expect_ok(rotor_consistency_prove(&run->snapshot, &run->consistency[i], run->old_sizes[i]),
-                              "consistency_prove");
+        rotor_bench_expect_ok(rotor_consistency_prove(&run->snapshot, proof, old_sizes[i]), "consistency_prove");
     }
-    return (double)(rotor_bench_now_ns() - begin) / MOVES;
+    double ns = (double)(rotor_bench_now_ns() - begin) / MOVES;
+    rotor_bench_expect_ok(rotor_consistency_verify_self(proof), "consistency proof");
+    return ns;
+}
+
+/* Old sizes never used before, */
+static double consistency_prove_ns(proofs_run *run) {
+    uint64_t old_sizes[MOVES];
+    random_indexes(run, old_sizes, MOVES);
+    for (unsigned i = 0; i < MOVES; i++) {
+        old_sizes[i]++;
+    }
+    return consistency_prove_these_ns(run, old_sizes);
+}
+
+/* the same few again and again, */
+static double consistency_prove_cached_ns(proofs_run *run) {
+    return consistency_prove_these_ns(run, run->old_sizes);
+}
+
+/* and up to a thousand leaves below the new size, as for a client that asks often. */
+static double consistency_prove_close_ns(proofs_run *run) {
+    uint64_t old_sizes[MOVES];
+    for (unsigned i = 0; i < MOVES; i++) {
+        old_sizes[i] = LEAVES - 1 - rotor_bench_random(&run->random) % 1000;
+    }
+    return consistency_prove_these_ns(run, old_sizes);
+}
+
+/* The part of it that computes the old root, a chain; the rest collects hashes. */
+static double old_root_ns(proofs_run *run) {
+    rotor_hash root = {{0}};
+    run->needed = 0;
+    for (unsigned i = 0; i < MOVES; i++) {
+        run->needed += (double)rotor_bench_old_root_compressions(ARITY, run->old_sizes[i]) / MOVES;
+    }
+    uint64_t begin = rotor_bench_now_ns();
+    for (unsigned i = 0; i < MOVES; i++) {
+        (void)rotor_consistency_fold(run->bench->hasher, &run->consistency[i], &root, NULL);
+    }
+    double ns = (double)(rotor_bench_now_ns() - begin) / MOVES;
+    rotor_bench_expect_equal(&root, &run->old_heads[MOVES - 1].root, "old root of a consistency proof");
+    return ns;
 }
 
 static double consistency_verify_ns(proofs_run *run) {
+    run->needed = 0;
+    for (unsigned i = 0; i < MOVES; i++) {
+        uint64_t all = rotor_bench_old_root_compressions(ARITY, run->old_sizes[i]) +
+                       rotor_bench_new_root_compressions(ARITY, run->old_sizes[i], LEAVES);
+        run->needed += (double)all / MOVES;
+    }
     uint64_t begin = rotor_bench_now_ns();
     for (unsigned i = 0; i < MOVES; i++) {
         rotor_bench_expect_ok(rotor_consistency_verify(&run->consistency[i], &run->old_heads[i], &run->head),
@@ -148,54 +274,122 @@ static double consistency_verify_ns(proofs_run *run) {
 
 /* ---------------------------------------------------------------- */
 
-enum { PROVE, PROVE_CACHED, VERIFY, VERIFY_64, VERIFY_1024, UPDATE, CONSISTENCY_PROVE, CONSISTENCY_VERIFY, STEPS };
+enum {
+    PROVE,
+    PROVE_CACHED,
+    PROVE_PAST,
+    VERIFY,
+    VERIFY_64,
+    VERIFY_1024,
+    UPDATE,
+    CONSISTENCY_PROVE,
+    CONSISTENCY_CACHED,
+    CONSISTENCY_CLOSE,
+    OLD_ROOT,
+    CONSISTENCY_VERIFY,
+    STEPS
+};
 
 typedef struct step {
     const char *measure;
     double (*ns)(proofs_run *run);
+    double (*least_ns)(proofs_run *run); /* NULL: by the compressions needed */
+    const char *limit;
     double batch; /* 0: does not apply */
     const char *indexes;
 } step;
 
 static const step steps[STEPS] = {
-    [PROVE] = {"proof_make", prove_ns, 0, "random"},
-    [PROVE_CACHED] = {"proof_make", prove_cached_ns, 0, "64, cached"},
-    [VERIFY] = {"proof_verify", verify_ns, 0, NULL},
-    [VERIFY_64] = {"proof_verify_many", verify_64_ns, 64, NULL},
-    [VERIFY_1024] = {"proof_verify_many", verify_1024_ns, PROOFS, NULL},
-    [UPDATE] = {"proof_update", update_ns, 0, NULL},
-    [CONSISTENCY_PROVE] = {"consistency_make", consistency_prove_ns, 0, NULL},
-    [CONSISTENCY_VERIFY] = {"consistency_verify", consistency_verify_ns, 0, NULL},
+    [PROVE] = {"proof_make", prove_ns, collect_ns, ROTOR_BENCH_LATENCY, 0, "random"},
+    [PROVE_CACHED] = {"proof_make", prove_cached_ns, collect_cached_ns, ROTOR_BENCH_CACHED, 0, "64, cached"},
+    [PROVE_PAST] = {"proof_make_past", prove_past_ns, NULL, ROTOR_BENCH_CHAIN, 0, "random, at random sizes"},
+    [VERIFY] = {"proof_verify", verify_ns, NULL, ROTOR_BENCH_CHAIN, 0, NULL},
+    [VERIFY_64] = {"proof_verify_many", verify_64_ns, NULL, ROTOR_BENCH_KERNEL, 64, NULL},
+    [VERIFY_1024] = {"proof_verify_many", verify_1024_ns, NULL, ROTOR_BENCH_KERNEL, PROOFS, NULL},
+    [UPDATE] = {"proof_update", update_ns, NULL, ROTOR_BENCH_CHAIN, 0, NULL},
+    [CONSISTENCY_PROVE] = {"consistency_make", consistency_prove_ns, NULL, ROTOR_BENCH_CHAIN, 0, "random old sizes"},
+    [CONSISTENCY_CACHED] = {"consistency_make", consistency_prove_cached_ns, NULL, ROTOR_BENCH_CHAIN, 0,
+                            "256 old sizes, cached"},
+    [CONSISTENCY_CLOSE] = {"consistency_make", consistency_prove_close_ns, NULL, ROTOR_BENCH_CHAIN, 0,
+                           "old sizes up to 1,000 below"},
+    [OLD_ROOT] = {"consistency_old_root", old_root_ns, NULL, ROTOR_BENCH_CHAIN, 0, "256 old sizes, cached"},
+    [CONSISTENCY_VERIFY] = {"consistency_verify", consistency_verify_ns, NULL, ROTOR_BENCH_CHAIN, 0, NULL},
 };
 
-static void report(rotor_bench *bench, const rotor_bench_samples ns[STEPS], const rotor_bench_samples lone[STEPS],
-                   const rotor_bench_samples *lone_ns) {
+typedef struct step_result {
+    rotor_bench_samples ns;
+    rotor_bench_samples lone; /* in compressions */
+    rotor_bench_samples of_limit;
+    double needed;
+} step_result;
+
+static void measure_step(proofs_run *run, const step *kind, step_result *result, rotor_bench_samples *chain) {
+    const rotor_hasher *hasher = run->bench->hasher;
+    double lone_ns = rotor_bench_lone_ns(hasher);
+    double ns = kind->ns(run);
+    lone_ns = (lone_ns + rotor_bench_lone_ns(hasher)) / 2;
+    double least = run->needed * lone_ns;
+    if (kind->least_ns != NULL) {
+        least = kind->least_ns(run);
+    } else if (strcmp(kind->limit, ROTOR_BENCH_KERNEL) == 0) {
+        least = run->needed * rotor_bench_peak_ns(hasher, ARITY, 1);
+    }
+    rotor_bench_add(chain, lone_ns);
+    rotor_bench_add(&result->ns, ns);
+    rotor_bench_add(&result->lone, ns / lone_ns);
+    rotor_bench_add(&result->of_limit, least / ns);
+    result->needed = kind->least_ns == NULL ? run->needed : 0;
+}
+
+static void report_row(const rotor_bench *bench, const step *kind, const step_result *result,
+                       const rotor_bench_samples *chain) {
+    rotor_bench_row row = rotor_bench_row_of(kind->measure, ARITY, LEAVES, 1);
+    rotor_bench_number(&row, "lone_compressions", rotor_bench_median(&result->lone));
+    rotor_bench_number(&row, "at_best", rotor_bench_min(&result->ns) / rotor_bench_min(chain));
+    if (kind->batch > 0) {
+        rotor_bench_number(&row, "batch", kind->batch);
+    }
+    if (kind->indexes != NULL) {
+        rotor_bench_text(&row, "indexes", kind->indexes);
+    }
+    if (result->needed > 0) {
+        rotor_bench_number(&row, "needed_compressions", result->needed);
+    }
+    rotor_bench_limit(&row, kind->limit, rotor_bench_median(&result->of_limit));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, &result->ns);
+}
+
+static void report_reference(rotor_bench_output *output, const step_result *results) {
+    rotor_bench_samples collecting = {.count = 0};
+    for (size_t i = 0; i < results[OLD_ROOT].ns.count; i++) {
+        rotor_bench_add(&collecting, results[CONSISTENCY_CACHED].ns.values[i] - results[OLD_ROOT].ns.values[i]);
+    }
+    rotor_bench_against(output, "proof make", rotor_bench_median(&results[PROVE].ns));
+    rotor_bench_against(output, "proof verify", rotor_bench_median(&results[VERIFY].ns));
+    rotor_bench_against(output, "proof update", rotor_bench_median(&results[UPDATE].ns));
+    rotor_bench_against(output, "consistency make, old root not counted", rotor_bench_median(&collecting));
+    rotor_bench_against(output, "consistency verify", rotor_bench_median(&results[CONSISTENCY_VERIFY].ns));
+}
+
+static void report(rotor_bench *bench, const step_result *results, const rotor_bench_samples *chain) {
     for (unsigned s = 0; s < STEPS; s++) {
-        rotor_bench_row row = rotor_bench_row_of(steps[s].measure, ARITY, LEAVES, 1);
-        rotor_bench_number(&row, "lone_compressions", rotor_bench_median(&lone[s]));
-        rotor_bench_number(&row, "at_best", rotor_bench_min(&ns[s]) / rotor_bench_min(lone_ns));
-        if (steps[s].batch > 0) {
-            rotor_bench_number(&row, "batch", steps[s].batch);
-        }
-        if (steps[s].indexes != NULL) {
-            rotor_bench_text(&row, "indexes", steps[s].indexes);
-        }
-        rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, &ns[s]);
+        report_row(bench, &steps[s], &results[s], chain);
     }
     rotor_bench_samples gain = {.count = 0};
-    for (size_t i = 0; i < ns[VERIFY].count; i++) {
-        rotor_bench_add(&gain, ns[VERIFY].values[i] / ns[VERIFY_1024].values[i]);
+    for (size_t i = 0; i < results[VERIFY].ns.count; i++) {
+        rotor_bench_add(&gain, results[VERIFY].ns.values[i] / results[VERIFY_1024].ns.values[i]);
     }
     rotor_bench_row row = rotor_bench_row_of("proof_verify_many_gain", ARITY, LEAVES, 1);
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_RATIO, &gain);
-    rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, random indexes", rotor_bench_median(&ns[PROVE]),
-                      false, 250, "ns");
-    rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, nodes cached", rotor_bench_median(&ns[PROVE_CACHED]),
-                      false, 250, "ns");
-    rotor_bench_bound(bench->output, "proof verify, N=4, 1M leaves (30 and 10 %)", rotor_bench_median(&lone[VERIFY]),
-                      false, CHAIN * 1.1, "compressions");
+    rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, random indexes",
+                      rotor_bench_median(&results[PROVE].ns), false, 250, "ns");
+    rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, nodes cached",
+                      rotor_bench_median(&results[PROVE_CACHED].ns), false, 250, "ns");
+    rotor_bench_bound(bench->output, "proof verify, N=4, 1M leaves (30 and 10 %)",
+                      rotor_bench_median(&results[VERIFY].lone), false, CHAIN * 1.1, "compressions");
     rotor_bench_bound(bench->output, "verifying 1,024 proofs at once over one by one", rotor_bench_median(&gain), true,
                       4, "x");
+    report_reference(bench->output, results);
 }
 
 void rotor_bench_proofs(rotor_bench *bench) {
@@ -203,25 +397,19 @@ void rotor_bench_proofs(rotor_bench *bench) {
     proofs_run *run = rotor_bench_allocate(sizeof *run);
     run->bench = bench;
     prepare(run);
-    rotor_bench_samples *ns = calloc(2 * STEPS, sizeof *ns);
-    rotor_bench_samples *lone = ns + STEPS;
-    if (ns == NULL) {
+    step_result *results = calloc(STEPS, sizeof *results);
+    if (results == NULL) {
         fprintf(stderr, "rotortree-bench: no memory\n");
         exit(1);
     }
     rotor_bench_samples chain = {.count = 0};
     for (size_t round = 0; round < rotor_bench_rounds(bench, 31, 61); round++) {
         for (unsigned s = 0; s < STEPS; s++) {
-            double lone_ns = rotor_bench_lone_ns(bench->hasher);
-            double step_ns = steps[s].ns(run);
-            lone_ns = (lone_ns + rotor_bench_lone_ns(bench->hasher)) / 2;
-            rotor_bench_add(&chain, lone_ns);
-            rotor_bench_add(&ns[s], step_ns);
-            rotor_bench_add(&lone[s], step_ns / lone_ns);
+            measure_step(run, &steps[s], &results[s], &chain);
         }
     }
-    report(bench, ns, lone, &chain);
-    free(ns);
+    report(bench, results, &chain);
+    free(results);
     finish(run);
     free(run);
 }

@@ -2,8 +2,11 @@
  * turn with a plain file that takes the same 96 bytes and the same sync: into blocks written before, as the log does,
  * and appended. */
 #include "bench.h"
+#include "limits.h"
+#include "reference.h"
 #include "stored.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -85,7 +88,23 @@ typedef struct durable_way {
     rotor_bench_samples of_raw;
     rotor_bench_samples of_one; /* one caller without root */
     rotor_bench_samples per_sync;
+    rotor_bench_samples of_limit;
+    bool by_sync; /* the limit: else by switching threads */
 } durable_way;
+
+/* At best every sync makes one leaf of each caller durable, and every leaf costs one switch from a thread that waits to
+ * another. */
+static void add_sample(const rotor_bench *bench, durable_way *way, const crew_result *result, double raw_per_s,
+                       double one_per_s) {
+    double by_sync = way->callers * raw_per_s;
+    double by_switch = way->callers == 1 ? HUGE_VAL : bench->cpus * 1e9 / rotor_bench_switch_ns();
+    way->by_sync = by_sync < by_switch;
+    rotor_bench_add(&way->per_s, result->per_s);
+    rotor_bench_add(&way->of_raw, result->per_s / raw_per_s);
+    rotor_bench_add(&way->of_one, result->per_s / one_per_s);
+    rotor_bench_add(&way->per_sync, result->inserts_per_sync);
+    rotor_bench_add(&way->of_limit, result->per_s / fmin(by_sync, by_switch));
+}
 
 static void report_way(const rotor_bench *bench, const durable_way *way) {
     rotor_bench_row row = rotor_bench_row_of("durable_insert", ROTOR_BENCH_STORED_ARITY, 0, way->callers);
@@ -95,7 +114,12 @@ static void report_way(const rotor_bench *bench, const durable_way *way) {
     rotor_bench_number(&row, "of_plain", rotor_bench_median(&way->of_raw));
     rotor_bench_number(&row, "of_one_caller", rotor_bench_median(&way->of_one));
     rotor_bench_number(&row, "inserts_per_sync", rotor_bench_median(&way->per_sync));
+    rotor_bench_limit(&row, way->by_sync ? ROTOR_BENCH_SYNC : "thread switches", rotor_bench_median(&way->of_limit));
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_PER_S, &way->per_s);
+    if (!way->with_root && (way->callers == 1 || way->callers == 8)) {
+        const char *name = way->callers == 1 ? "durable insert, 1 caller" : "durable insert, 8 callers";
+        rotor_bench_against(bench->output, name, per_s);
+    }
     if (way->callers == 1 && !way->with_root) {
         rotor_bench_bound(bench->output, "durable insert by one caller over the same plain write and sync",
                           rotor_bench_median(&way->of_raw), true, 0.9, "x");
@@ -113,11 +137,13 @@ static void report_raw(const rotor_bench *bench, const char *where, const rotor_
 }
 
 void rotor_bench_storage_durable(rotor_bench *bench) {
-    enum { ways = 5 };
+    enum { ways = 9 };
     static const struct {
         unsigned callers;
         bool with_root;
-    } kinds[ways] = {{1, false}, {8, false}, {MOST_CALLERS, false}, {1, true}, {MOST_CALLERS, true}};
+    } kinds[ways] = {
+        {1, false}, {2, false},          {4, false}, {8, false}, {16, false}, {32, false}, {MOST_CALLERS, false},
+        {1, true},  {MOST_CALLERS, true}};
     if (!rotor_bench_folder_make(bench, "storage-durable", SPACE)) {
         return;
     }
@@ -126,12 +152,12 @@ void rotor_bench_storage_durable(rotor_bench *bench) {
     memset(all, 0, sizeof all);
     rotor_bench_samples written = {.count = 0};
     rotor_bench_samples appended = {.count = 0};
-    uint64_t ms = bench->full ? 500 : 150;
+    uint64_t ms = bench->full ? 500 : 100;
     rotor_options options = rotor_bench_stored_options(false);
     rotor_tree *tree = rotor_bench_stored_open("tree", &options);
     rotor_bench_raw into = rotor_bench_raw_open("into", RAW_ZEROS);
     rotor_bench_raw behind = rotor_bench_raw_open("behind", 0);
-    for (size_t round = 0; round < rotor_bench_rounds(bench, 7, 21); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 15); round++) {
         double raw = rotor_bench_raw_rate(&into, ms);
         double one = 0;
         for (unsigned i = 0; i < ways; i++) {
@@ -140,10 +166,7 @@ void rotor_bench_storage_durable(rotor_bench *bench) {
             one = i == 0 ? result.per_s : one;
             all[i].callers = kinds[i].callers;
             all[i].with_root = kinds[i].with_root;
-            rotor_bench_add(&all[i].per_s, result.per_s);
-            rotor_bench_add(&all[i].of_raw, result.per_s * 2 / (raw + raw_after));
-            rotor_bench_add(&all[i].of_one, result.per_s / one);
-            rotor_bench_add(&all[i].per_sync, result.inserts_per_sync);
+            add_sample(bench, &all[i], &result, (raw + raw_after) / 2, one);
             if (i == 0) {
                 rotor_bench_add(&written, raw);
             }

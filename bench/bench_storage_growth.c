@@ -1,6 +1,8 @@
 /* What must not depend on how large a durable tree is: the time of a checkpoint after 10,000 more leaves, the process's
  * own memory, and the rate of inserts with checkpoints in the background. */
 #include "bench.h"
+#include "limits.h"
+#include "reference.h"
 #include "stored.h"
 
 #include <stdio.h>
@@ -72,10 +74,11 @@ typedef struct checkpoint_cost {
     rotor_tree *tree;
     rotor_bench_samples ms[2]; /* [1]: what was new had been flushed before */
     rotor_bench_samples syncs;
+    rotor_bench_samples of_syncs; /* of as many plain syncs, one after the other */
     rotor_bench_samples written_bytes;
 } checkpoint_cost;
 
-static void checkpoint_once(const rotor_bench *bench, checkpoint_cost *cost, bool flushed) {
+static void checkpoint_once(const rotor_bench *bench, checkpoint_cost *cost, bool flushed, double sync_ms) {
     rotor_tree *tree = cost->tree;
     rotor_bench_stored_grow(bench, tree, rotor_size(tree) + BATCH, BATCH, NULL);
     if (flushed) {
@@ -91,9 +94,35 @@ static void checkpoint_once(const rotor_bench *bench, checkpoint_cost *cost, boo
         exit(1);
     }
     if (!flushed) {
+        double ms = cost->ms[0].values[cost->ms[0].count - 1];
+        rotor_bench_add(&cost->of_syncs, (double)(after.syncs - before.syncs) * sync_ms / ms);
         rotor_bench_add(&cost->syncs, (double)(after.syncs - before.syncs));
         rotor_bench_add(&cost->written_bytes, (double)(after.written_bytes - before.written_bytes));
     }
+}
+
+static void report_checkpoints(const rotor_bench *bench, const checkpoint_cost *costs, unsigned count,
+                               const rotor_bench_samples *ratio) {
+    char what[96];
+    for (unsigned s = 0; s < count; s++) {
+        for (unsigned flushed = 0; flushed < 2; flushed++) {
+            rotor_bench_row row =
+                rotor_bench_row_of("checkpoint_after_10000", ROTOR_BENCH_STORED_ARITY, sizes[s], bench->cpus);
+            rotor_bench_text(&row, "flushed_before", flushed ? "yes" : "no");
+            if (!flushed) {
+                rotor_bench_number(&row, "syncs", rotor_bench_median(&costs[s].syncs));
+                rotor_bench_number(&row, "written_bytes", rotor_bench_median(&costs[s].written_bytes));
+                rotor_bench_limit(&row, ROTOR_BENCH_SYNC, rotor_bench_median(&costs[s].of_syncs));
+            }
+            rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &costs[s].ms[flushed]);
+        }
+        snprintf(what, sizeof what, "checkpoint after 10,000 more leaves, N=4, %s leaves", names[s]);
+        rotor_bench_bound(bench->output, what, rotor_bench_median(&costs[s].ms[0]), false, 5, "ms");
+    }
+    rotor_bench_against(bench->output, "checkpoint after 10,000 more leaves", rotor_bench_median(&costs[1].ms[0]));
+    /* Equal times differ by some noise, so equal is up to a tenth more. */
+    snprintf(what, sizeof what, "the same at %s leaves over at 1M", names[count - 1]);
+    rotor_bench_bound(bench->output, what, rotor_bench_median(ratio), false, 1.1, "x");
 }
 
 static void measure_checkpoints(const rotor_bench *bench) {
@@ -105,32 +134,20 @@ static void measure_checkpoints(const rotor_bench *bench) {
         costs[s].tree = rotor_bench_stored_open(names[s], &options);
     }
     rotor_bench_samples ratio = {.count = 0};
+    rotor_bench_raw raw = rotor_bench_raw_open("raw", (uint64_t)1 << 20);
     for (size_t round = 0; round < rotor_bench_rounds(bench, 15, 41); round++) {
+        double sync_ms = 1e3 / rotor_bench_raw_rate(&raw, 5);
         for (unsigned s = 0; s < count; s++) {
-            checkpoint_once(bench, &costs[s], false);
-            checkpoint_once(bench, &costs[s], true);
+            checkpoint_once(bench, &costs[s], false, sync_ms);
+            checkpoint_once(bench, &costs[s], true, sync_ms);
         }
         rotor_bench_add(&ratio, costs[count - 1].ms[0].values[round] / costs[0].ms[0].values[round]);
     }
-    char what[96];
+    rotor_bench_raw_close(&raw);
     for (unsigned s = 0; s < count; s++) {
-        for (unsigned flushed = 0; flushed < 2; flushed++) {
-            rotor_bench_row row =
-                rotor_bench_row_of("checkpoint_after_10000", ROTOR_BENCH_STORED_ARITY, sizes[s], bench->cpus);
-            rotor_bench_text(&row, "flushed_before", flushed ? "yes" : "no");
-            if (!flushed) {
-                rotor_bench_number(&row, "syncs", rotor_bench_median(&costs[s].syncs));
-                rotor_bench_number(&row, "written_bytes", rotor_bench_median(&costs[s].written_bytes));
-            }
-            rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &costs[s].ms[flushed]);
-        }
-        snprintf(what, sizeof what, "checkpoint after 10,000 more leaves, N=4, %s leaves", names[s]);
-        rotor_bench_bound(bench->output, what, rotor_bench_median(&costs[s].ms[0]), false, 5, "ms");
         rotor_bench_stored_close(costs[s].tree);
     }
-    /* Equal times differ by some noise, so equal is up to a tenth more. */
-    snprintf(what, sizeof what, "the same at %s leaves over at 1M", names[count - 1]);
-    rotor_bench_bound(bench->output, what, rotor_bench_median(&ratio), false, 1.1, "x");
+    report_checkpoints(bench, costs, count, &ratio);
 }
 
 /* ---------------------------------------------------------------- the rate */
@@ -155,13 +172,19 @@ static void measure_rate(const rotor_bench *bench) {
     rotor_tree *small = rotor_bench_stored_open(names[0], &options);
     rotor_tree *large = rotor_bench_stored_open(names[last], &options);
     rotor_bench_samples rates[2];
+    rotor_bench_samples of_raw[2]; /* of plain writes of 32 bytes a node */
     rotor_bench_samples ratio = {.count = 0};
     memset(rates, 0, sizeof rates);
+    memset(of_raw, 0, sizeof of_raw);
     for (size_t round = 0; round < rotor_bench_rounds(bench, 11, 31); round++) {
+        double raw_rate = WINDOW * 1e9 * (ROTOR_BENCH_STORED_ARITY - 1) / ROTOR_BENCH_STORED_ARITY /
+                          rotor_bench_raw_sequential_ns(bench, WINDOW);
         double small_rate = window_rate(bench, small);
         double large_rate = window_rate(bench, large);
         rotor_bench_add(&rates[0], small_rate);
         rotor_bench_add(&rates[1], large_rate);
+        rotor_bench_add(&of_raw[0], small_rate / raw_rate);
+        rotor_bench_add(&of_raw[1], large_rate / raw_rate);
         rotor_bench_add(&ratio, large_rate / small_rate);
     }
     rotor_bench_stored_close(small);
@@ -174,6 +197,7 @@ static void measure_rate(const rotor_bench *bench) {
         if (i == 1) {
             rotor_bench_number(&row, "over_1M", rotor_bench_median(&ratio));
         }
+        rotor_bench_limit(&row, ROTOR_BENCH_DISK, rotor_bench_median(&of_raw[i]));
         rotor_bench_print(bench->output, &row, ROTOR_BENCH_LEAVES_PER_S, &rates[i]);
     }
     char what[96];

@@ -4,9 +4,13 @@
  * "Cold" is what the system lets us make of it: the files' pages are dropped from its cache, while the disk, or the
  * host of a virtual machine, may still have them. */
 #include "bench.h"
+#include "limits.h"
+#include "reference.h"
 #include "stored.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #define LEAVES ROTOR_BENCH_LEAVES_MAX
@@ -47,14 +51,95 @@ typedef struct open_way {
     bool cold;
     size_t quick;
     size_t full;
-    double bound_ms; /* 0: none */
+    double bound_ms;       /* 0: none */
+    const char *reference; /* NULL: none */
 } open_way;
+
+static bool recovers(const open_way *way) {
+    return strcmp(way->measure, "open_from_log") == 0;
+}
+
+/* What opening cannot be faster than: the best of a few, each alone. */
+typedef struct open_limits {
+    double read_ms; /* the bytes of the files, from the page cache or the disk */
+    double checksum_ms;
+    double hash_ms; /* by all threads */
+    double map_ms;  /* opening and mapping the files */
+} open_limits;
+
+static open_limits measure_limits(const rotor_bench *bench, const char *name, bool cold) {
+    rotor_bench_samples samples[4];
+    rotor_hash root;
+    memset(samples, 0, sizeof samples);
+    for (unsigned i = 0; i < (cold ? 1 : 3); i++) {
+        if (cold) {
+            rotor_bench_folder_cool(name);
+        }
+        rotor_bench_add(&samples[0], rotor_bench_folder_read_ns(name) / 1e6);
+        rotor_bench_add(&samples[1], rotor_bench_checksum_ns(bench, LEAVES) / 1e6);
+        rotor_bench_add(&samples[2],
+                        rotor_bench_hash_all(bench, &root, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus) / 1e6);
+        rotor_bench_add(&samples[3], rotor_bench_folder_map_ns(name) / 1e6);
+    }
+    return (open_limits){rotor_bench_min(&samples[0]), rotor_bench_min(&samples[1]), rotor_bench_min(&samples[2]),
+                         rotor_bench_min(&samples[3])};
+}
+
+static const char *slowest(double *ms, const open_limits *limits, bool cold) {
+    *ms = limits->hash_ms;
+    const char *name = "hashing with all threads";
+    if (limits->read_ms > *ms) {
+        *ms = limits->read_ms;
+        name = cold ? ROTOR_BENCH_DISK : "reading the page cache";
+    }
+    if (limits->checksum_ms > *ms) {
+        *ms = limits->checksum_ms;
+        name = "checksums";
+    }
+    return name;
+}
+
+/* Recovery needs all of reading, checksums and hashing, full verification only hashes, and what verifies little maps
+ * files. From cold pages it also reads a few, which nobody counts. Returns the fraction reached. */
+static double add_limit(rotor_bench_row *row, const open_way *way, const open_limits *limits, double ms) {
+    double least = limits->map_ms;
+    const char *name = "system calls";
+    if (recovers(way)) {
+        name = slowest(&least, limits, way->cold);
+        rotor_bench_number(row, "read_ms", limits->read_ms);
+        rotor_bench_number(row, "checksum_ms", limits->checksum_ms);
+        rotor_bench_number(row, "hash_ms", limits->hash_ms);
+    } else if (way->verify == ROTOR_VERIFY_FULL) {
+        least = limits->hash_ms;
+        name = "hashing with all threads";
+    } else if (way->cold) {
+        return (double)NAN;
+    }
+    rotor_bench_limit(row, name, least / ms);
+    return least / ms;
+}
+
+static void report_bounds(const rotor_bench *bench, const open_way *way, double ms, double fraction) {
+    char what[96];
+    if (way->bound_ms > 0) {
+        snprintf(what, sizeof what, "%s, %s, N=4, 10M leaves", way->measure, way->how);
+        rotor_bench_bound(bench->output, what, ms, false, way->bound_ms, "ms");
+    }
+    if (!way->cold && (way->verify == ROTOR_VERIFY_FULL || recovers(way))) {
+        snprintf(what, sizeof what, "%s, %s: of its limit", way->measure, way->how);
+        rotor_bench_bound(bench->output, what, fraction, true, 0.85, "of limit");
+    }
+    if (way->reference != NULL) {
+        rotor_bench_against(bench->output, way->reference, ms);
+    }
+}
 
 /* Until the root is known. */
 static void measure_open(const rotor_bench *bench, const open_way *way, const rotor_hash *expected) {
     rotor_options options = rotor_bench_stored_options(true);
     options.mode = way->mode;
     options.verify_at_open = way->verify;
+    open_limits limits = measure_limits(bench, way->name, way->cold);
     rotor_bench_samples ms = {.count = 0};
     rotor_bench_samples cpu_ms = {.count = 0};
     double recovered = 0;
@@ -78,37 +163,61 @@ static void measure_open(const rotor_bench *bench, const open_way *way, const ro
     rotor_bench_text(&row, "pages", way->cold ? "cold" : "warm");
     rotor_bench_number(&row, "leaves_from_log", recovered);
     rotor_bench_number(&row, "cpu_ms", rotor_bench_median(&cpu_ms)); /* of all threads */
+    double fraction = add_limit(&row, way, &limits, rotor_bench_median(&ms));
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &ms);
-    if (way->bound_ms > 0) {
-        char what[96];
-        snprintf(what, sizeof what, "%s, %s, N=4, 10M leaves", way->measure, way->how);
-        rotor_bench_bound(bench->output, what, rotor_bench_median(&ms), false, way->bound_ms, "ms");
+    report_bounds(bench, way, rotor_bench_median(&ms), fraction);
+}
+/* What rotor_check() takes of an open tree: the same work as verifying in full. */
+static void measure_check(const rotor_bench *bench) {
+    rotor_options options = rotor_bench_stored_options(true);
+    rotor_tree *tree = rotor_bench_stored_open("tree", &options);
+    rotor_bench_samples ms = {.count = 0};
+    rotor_bench_samples of_limit = {.count = 0};
+    rotor_check_report found;
+    rotor_hash root;
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 5, 15); round++) {
+        double hash_ns = rotor_bench_hash_all(bench, &root, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus);
+        uint64_t begin = rotor_bench_wall_ns();
+        rotor_bench_stored_expect_ok(tree, rotor_check(tree, &found, NULL, NULL), "check");
+        double now = rotor_bench_ms_since(begin);
+        rotor_bench_add(&ms, now);
+        rotor_bench_add(&of_limit, hash_ns / 1e6 / now);
     }
+    rotor_bench_stored_close(tree);
+    rotor_bench_row row = rotor_bench_row_of("check", ROTOR_BENCH_STORED_ARITY, LEAVES, bench->cpus);
+    rotor_bench_limit(&row, "hashing with all threads", rotor_bench_median(&of_limit));
+    rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &ms);
 }
 
 static void measure_opens(const rotor_bench *bench) {
     static const open_way ways[] = {
-        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400},
-        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0},
-        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400},
-        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0},
-        {"open_from_checkpoint", "tree", "verify none", 0, ROTOR_VERIFY_NONE, false, 15, 41, 0},
-        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, false, 15, 41, 5},
-        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, true, 5, 21, 0},
-        {"open_from_checkpoint", "tree", "verify full", 0, ROTOR_VERIFY_FULL, false, 5, 15, 300},
+        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400, "open from log"},
+        {"open_from_log", "frames", "leaves in the log", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0, NULL},
+        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, false, 3, 9, 400, NULL},
+        {"open_from_log", "extents", "leaves in the level files", 0, ROTOR_VERIFY_EDGE, true, 1, 5, 0, NULL},
+        {"open_from_checkpoint", "tree", "verify none", 0, ROTOR_VERIFY_NONE, false, 15, 41, 0,
+         "open from checkpoint, unverified"},
+        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, false, 15, 41, 5, NULL},
+        {"open_from_checkpoint", "tree", "verify edge", 0, ROTOR_VERIFY_EDGE, true, 5, 21, 0, NULL},
+        {"open_from_checkpoint", "tree", "verify full", 0, ROTOR_VERIFY_FULL, false, 5, 15, 300,
+         "open from checkpoint, verified in full"},
         {"open_from_checkpoint", "tree", "read-only, verify edge", ROTOR_OPEN_READ_ONLY, ROTOR_VERIFY_EDGE, false, 15,
-         41, 0},
+         41, 0, NULL},
     };
-    rotor_hash expected = rotor_bench_stored_expected_root(bench, LEAVES);
+    rotor_hash expected;
+    (void)rotor_bench_hash_all(bench, &expected, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         measure_open(bench, &ways[i], &expected);
     }
+    measure_check(bench);
 }
 
 /* ---------------------------------------------------------------- proofs */
 
 #define WARM_PROOFS 20000u /* in one sample; of as many leaves, the same in each */
-#define COLD_PROOFS 16u    /* after one opening; each its own sample */
+#define FIRST_PROOFS 16u   /* after one opening; each its own sample */
+#define FIRST_ROUNDS 4u
+#define UNMAPPED_LEVELS 5 /* below those whose nodes fit in a few pages */
 
 static rotor_tree *open_mapped(rotor_snapshot *snapshot) {
     rotor_options options = rotor_bench_stored_options(true);
@@ -156,7 +265,9 @@ static void measure_warm_proofs(const rotor_bench *bench) {
     rotor_bench_row row = rotor_bench_row_of("proof_from_files", ROTOR_BENCH_STORED_ARITY, LEAVES, 1);
     rotor_bench_text(&row, "pages", "warm");
     rotor_bench_number(&row, "over_memory", rotor_bench_median(&over_memory));
+    rotor_bench_limit(&row, "the same from memory", 1 / rotor_bench_median(&over_memory));
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, &ns);
+    rotor_bench_against(bench->output, "proof from files, warm", rotor_bench_median(&ns));
 }
 
 static double major_faults(void) {
@@ -164,36 +275,62 @@ static double major_faults(void) {
     return getrusage(RUSAGE_THREAD, &usage) == 0 ? (double)usage.ru_majflt : 0;
 }
 
-static void measure_cold_proofs(const rotor_bench *bench) {
-    rotor_bench_samples first = {.count = 0};
-    rotor_bench_samples later = {.count = 0};
-    size_t rounds = rotor_bench_rounds(bench, 4, 4);
-    uint64_t random = 54321;
-    double faults = 0;
+typedef struct first_proofs {
+    rotor_bench_samples first; /* after opening */
+    rotor_bench_samples later; /* the next few */
+    double major_faults;       /* a proof */
+} first_proofs;
+
+/* Every proof of leaves whose pages were not mapped before; `cold`: nor in the system's cache. */
+static void make_first_proofs(first_proofs *proofs, bool cold) {
+    uint64_t random = cold ? 54321 : 12321;
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;
-    for (size_t round = 0; round < rounds; round++) {
-        rotor_bench_folder_cool("tree"); /* pages that a process maps would stay, so nobody has the tree open */
+    for (size_t round = 0; round < FIRST_ROUNDS; round++) {
+        if (cold) {
+            rotor_bench_folder_cool("tree"); /* pages that a process maps would stay, so nobody has the tree open */
+        }
         rotor_snapshot snapshot;
         rotor_tree *tree = open_mapped(&snapshot);
         double faults_before = major_faults();
-        for (unsigned i = 0; i < COLD_PROOFS; i++) {
+        for (unsigned i = 0; i < FIRST_PROOFS; i++) {
             uint64_t begin = rotor_bench_wall_ns();
             prove(tree, &snapshot, &proof, rotor_bench_random(&random));
-            rotor_bench_add(i == 0 ? &first : &later, (double)(rotor_bench_wall_ns() - begin));
+            rotor_bench_add(i == 0 ? &proofs->first : &proofs->later, (double)(rotor_bench_wall_ns() - begin));
             rotor_bench_expect_ok(rotor_inclusion_verify_self(&proof), "proof from cold pages");
         }
-        faults += major_faults() - faults_before;
+        proofs->major_faults += (major_faults() - faults_before) / (FIRST_ROUNDS * FIRST_PROOFS);
         rotor_bench_stored_close(tree);
     }
     rotor_inclusion_proof_free(&proof);
-    const char *which[] = {"cold, first proof after opening", "cold, the proofs after it"};
-    const rotor_bench_samples *ns[] = {&first, &later};
+}
+
+static void report_first_proofs(const rotor_bench *bench, const first_proofs *proofs, const char *const names[2],
+                                const char *limit, double least_ns) {
+    const rotor_bench_samples *ns[] = {&proofs->first, &proofs->later};
     for (unsigned i = 0; i < 2; i++) {
         rotor_bench_row row = rotor_bench_row_of("proof_from_files", ROTOR_BENCH_STORED_ARITY, LEAVES, 1);
-        rotor_bench_text(&row, "pages", which[i]);
-        rotor_bench_number(&row, "major_faults_per_proof", faults / (double)(rounds * COLD_PROOFS));
+        rotor_bench_text(&row, "pages", names[i]);
+        rotor_bench_number(&row, "major_faults_per_proof", proofs->major_faults);
+        rotor_bench_limit(&row, limit, least_ns / rotor_bench_median(ns[i]));
         rotor_bench_print(bench->output, &row, ROTOR_BENCH_NS, ns[i]);
     }
+}
+
+static void measure_first_proofs(const rotor_bench *bench) {
+    static const char *const mapped[] = {"in the cache, first proof after opening",
+                                         "in the cache, the proofs after it"};
+    static const char *const cold[] = {"cold, first proof after opening", "cold, the proofs after it"};
+    first_proofs proofs = {.major_faults = 0};
+    double fault_ns = rotor_bench_folder_fault_ns("tree");
+    make_first_proofs(&proofs, false);
+    /* A proof's groups lie in one page for each level, of which those from the sixth up are few and soon mapped. */
+    report_first_proofs(bench, &proofs, mapped, "page faults", UNMAPPED_LEVELS * fault_ns);
+    rotor_bench_against(bench->output, "proof from files, not mapped yet", rotor_bench_median(&proofs.later));
+    proofs = (first_proofs){.major_faults = 0};
+    rotor_bench_folder_cool("tree");
+    double page_ns = rotor_bench_folder_page_ns("tree");
+    make_first_proofs(&proofs, true);
+    report_first_proofs(bench, &proofs, cold, "disk reads", proofs.major_faults * page_ns);
 }
 
 void rotor_bench_storage_open(rotor_bench *bench) {
@@ -207,6 +344,6 @@ void rotor_bench_storage_open(rotor_bench *bench) {
     make_checkpoint(bench, "tree");
     measure_opens(bench);
     measure_warm_proofs(bench);
-    measure_cold_proofs(bench);
+    measure_first_proofs(bench);
     rotor_bench_folder_remove();
 }

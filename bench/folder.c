@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#define READ_BYTES ((size_t)1 << 20)
 
 /* Empty when there is none. */
 static char folder[4096];
@@ -132,7 +135,10 @@ void rotor_bench_folder_clear(const char *name) {
     remove_all(path.text);
 }
 
-void rotor_bench_folder_cool(const char *name) {
+/* ---------------------------------------------------------------- its files */
+
+/* Calls `visit` with each file of the folder's directory `name`, open for reading. */
+static void visit_files(const char *name, void (*visit)(int file, void *context), void *context) {
     rotor_bench_path path = rotor_bench_folder_path(name);
     DIR *directory = opendir(path.text);
     if (directory == NULL) {
@@ -140,14 +146,110 @@ void rotor_bench_folder_cool(const char *name) {
     }
     const struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
-        int file = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
+        int file = entry->d_name[0] != '.' ? openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC) : -1;
         if (file >= 0) {
-            /* Only what the disk has already can leave the cache. */
-            if (fdatasync(file) == 0) {
-                (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-            }
+            visit(file, context);
             close(file);
         }
     }
     closedir(directory);
+}
+
+static void cool_file(int file, void *context) {
+    (void)context;
+    /* Only what the disk has already can leave the cache. */
+    if (fdatasync(file) == 0) {
+        (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    }
+}
+
+void rotor_bench_folder_cool(const char *name) {
+    visit_files(name, cool_file, NULL);
+}
+
+static void map_file(int file, void *context) {
+    (void)context;
+    struct stat facts;
+    if (fstat(file, &facts) == 0 && facts.st_size > 0) {
+        void *memory = mmap(NULL, (size_t)facts.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+        if (memory != MAP_FAILED) {
+            munmap(memory, (size_t)facts.st_size);
+        }
+    }
+}
+
+double rotor_bench_folder_map_ns(const char *name) {
+    uint64_t begin = rotor_bench_wall_ns();
+    visit_files(name, map_file, NULL);
+    return (double)(rotor_bench_wall_ns() - begin);
+}
+
+static void read_file(int file, void *context) {
+    while (read(file, context, READ_BYTES) > 0) {
+    }
+}
+
+double rotor_bench_folder_read_ns(const char *name) {
+    void *buffer = rotor_bench_allocate(READ_BYTES);
+    uint64_t begin = rotor_bench_wall_ns();
+    visit_files(name, read_file, buffer);
+    double ns = (double)(rotor_bench_wall_ns() - begin);
+    free(buffer);
+    return ns;
+}
+
+typedef struct page_reads {
+    rotor_bench_samples ns;
+    uint64_t random;
+} page_reads;
+
+enum { reads = 8, page = 4096, large = 64 << 20 };
+
+static void fault_pages(int file, void *context) {
+    page_reads *all = context;
+    struct stat facts;
+    if (fstat(file, &facts) != 0 || facts.st_size < large) {
+        return;
+    }
+    size_t bytes = (size_t)facts.st_size;
+    volatile const uint8_t *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+    if (memory == MAP_FAILED) {
+        return;
+    }
+    for (unsigned i = 0; i < reads; i++) {
+        uint64_t at = rotor_bench_random(&all->random) % bytes;
+        uint64_t begin = rotor_bench_wall_ns();
+        (void)memory[at];
+        rotor_bench_add(&all->ns, (double)(rotor_bench_wall_ns() - begin));
+    }
+    munmap((void *)(uintptr_t)memory, bytes);
+}
+
+static void read_pages(int file, void *context) {
+    page_reads *all = context;
+    uint8_t buffer[page];
+    struct stat facts;
+    if (fstat(file, &facts) != 0 || facts.st_size < large) {
+        return;
+    }
+    (void)posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
+    for (unsigned i = 0; i < reads; i++) {
+        uint64_t at = rotor_bench_random(&all->random) % ((uint64_t)facts.st_size / page) * page;
+        uint64_t begin = rotor_bench_wall_ns();
+        if (pread(file, buffer, page, (off_t)at) == page) {
+            rotor_bench_add(&all->ns, (double)(rotor_bench_wall_ns() - begin));
+        }
+    }
+}
+
+double rotor_bench_folder_page_ns(const char *name) {
+    page_reads all = {.random = 77};
+    visit_files(name, read_pages, &all);
+    return rotor_bench_median(&all.ns);
+}
+
+double rotor_bench_folder_fault_ns(const char *name) {
+    page_reads all = {.random = 78};
+    visit_files(name, fault_pages, &all);
+    return rotor_bench_median(&all.ns);
 }

@@ -26,6 +26,15 @@ void rotor_bench_folder_remove(void);
 rotor_bench_path rotor_bench_folder_path(const char *name);
 void rotor_bench_folder_clear(const char *name);
 
+/* What the files in the folder's directory `name` cost without a tree, ns: opening and mapping each of them and letting
+ * go again; reading all their bytes, as far as the page cache has them; one page at a random place of a large one,
+ * after rotor_bench_folder_cool(): the median of some. */
+double rotor_bench_folder_map_ns(const char *name);
+double rotor_bench_folder_read_ns(const char *name);
+double rotor_bench_folder_page_ns(const char *name);
+/* The first touch of such a page in a mapping of its file, while it is in the cache. */
+double rotor_bench_folder_fault_ns(const char *name);
+
 /* Takes the files in the folder's directory `name` out of the page cache, as far as the system does so: what is mapped
  * by a process stays. */
 void rotor_bench_folder_cool(const char *name);

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define MAX_BOUNDS 160
+#define MAX_BOUNDS 256
 
 typedef struct bound {
     char what[96];
@@ -146,6 +146,14 @@ void rotor_bench_number(rotor_bench_row *row, const char *key, double number) {
     }
 }
 
+void rotor_bench_list(rotor_bench_row *row, const char *key, const double *list, size_t list_count) {
+    rotor_bench_field *field = next_field(row, key);
+    if (field != NULL) {
+        field->list = list;
+        field->list_count = list_count;
+    }
+}
+
 /* ---------------------------------------------------------------- JSON */
 
 static void json_string(const char *text) {
@@ -178,14 +186,26 @@ static void json_field(const char *key, double number) {
     json_number(number);
 }
 
+static void json_list(const char *key, const double *list, size_t count) {
+    printf(",\"%s\":[", key);
+    for (size_t i = 0; i < count; i++) {
+        printf("%s", i == 0 ? "" : ",");
+        json_number(list[i]);
+    }
+    printf("]");
+}
+
 static void json_fields(const rotor_bench_field *fields, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].text == NULL) {
-            json_field(fields[i].key, fields[i].number);
-            continue;
+        const rotor_bench_field *field = &fields[i];
+        if (field->text != NULL) {
+            printf(",\"%s\":", field->key);
+            json_string(field->text);
+        } else if (field->list != NULL) {
+            json_list(field->key, field->list, field->list_count);
+        } else {
+            json_field(field->key, field->number);
         }
-        printf(",\"%s\":", fields[i].key);
-        json_string(fields[i].text);
     }
 }
 
@@ -243,8 +263,7 @@ static double unit_scale(rotor_bench_unit unit) {
     return scales[unit];
 }
 
-static void print_json(const rotor_bench_row *row, rotor_bench_unit unit, const rotor_bench_samples *samples) {
-    const char *key = unit_key(unit);
+static void json_what(const rotor_bench_row *row) {
     printf("{\"measure\":");
     json_string(row->measure);
     if (row->n != 0) {
@@ -256,6 +275,11 @@ static void print_json(const rotor_bench_row *row, rotor_bench_unit unit, const 
     if (row->threads != 0) {
         printf(",\"threads\":%u", row->threads);
     }
+}
+
+static void print_json(const rotor_bench_row *row, rotor_bench_unit unit, const rotor_bench_samples *samples) {
+    const char *key = unit_key(unit);
+    json_what(row);
     json_field(key, rotor_bench_median(samples));
     printf(",\"%s_min\":", key);
     json_number(rotor_bench_min(samples));
@@ -274,25 +298,46 @@ static void print_count(uint64_t value, int width) {
     }
 }
 
-static void print_table(const rotor_bench_row *row, rotor_bench_unit unit, const rotor_bench_samples *samples) {
-    double scale = unit_scale(unit);
+static void table_what(const rotor_bench_row *row) {
     printf("  %-28s", row->measure);
     print_count(row->n, 3);
     print_count(row->leaves, 9);
     print_count(row->threads, 3);
-    double median = rotor_bench_median(samples) / scale;
-    int digits = unit == ROTOR_BENCH_RATIO || fabs(median) < 10 ? 3 : 1;
-    printf(" %10.*f %10.*f %10.*f %-10s", digits, median, digits, rotor_bench_min(samples) / scale, digits,
-           rotor_bench_max(samples) / scale, unit_label(unit));
+}
+
+static void table_fields(const rotor_bench_row *row) {
     for (size_t i = 0; i < row->field_count; i++) {
         const rotor_bench_field *field = &row->fields[i];
         if (field->text != NULL) {
             printf(" %s=%s", field->key, field->text);
-        } else {
-            printf(" %s=%.4g", field->key, field->number);
+        } else if (field->list == NULL) {
+            bool whole = fabs(field->number) < 1e15 && field->number == floor(field->number);
+            printf(whole ? " %s=%.0f" : " %s=%.4g", field->key, field->number);
         }
     }
     printf("\n");
+}
+
+static void print_table(const rotor_bench_row *row, rotor_bench_unit unit, const rotor_bench_samples *samples) {
+    double scale = unit_scale(unit);
+    table_what(row);
+    double median = rotor_bench_median(samples) / scale;
+    int digits = unit == ROTOR_BENCH_RATIO || fabs(median) < 10 ? 3 : 1;
+    printf(" %10.*f %10.*f %10.*f %-10s", digits, median, digits, rotor_bench_min(samples) / scale, digits,
+           rotor_bench_max(samples) / scale, unit_label(unit));
+    table_fields(row);
+}
+
+void rotor_bench_print_fields(const rotor_bench_output *output, const rotor_bench_row *row) {
+    if (output->json) {
+        json_what(row);
+        json_fields(row->fields, row->field_count);
+        printf("}\n");
+    } else {
+        table_what(row);
+        table_fields(row);
+    }
+    fflush(stdout);
 }
 
 void rotor_bench_print(const rotor_bench_output *output, const rotor_bench_row *row, rotor_bench_unit unit,

@@ -58,12 +58,14 @@ typedef enum rotor_bench_unit {
     ROTOR_BENCH_BYTES,
 } rotor_bench_unit;
 
-#define ROTOR_BENCH_MAX_FIELDS 12
+#define ROTOR_BENCH_MAX_FIELDS 16
 
 typedef struct rotor_bench_field {
     const char *key;
-    const char *text; /* NULL: a number */
+    const char *text; /* NULL: a number, or a list */
     double number;
+    const double *list; /* NULL: a number; in JSON only */
+    size_t list_count;
 } rotor_bench_field;
 
 /* One result. n, leaves and threads that are 0 do not apply and are left out. All strings are borrowed. */
@@ -79,6 +81,7 @@ typedef struct rotor_bench_row {
 rotor_bench_row rotor_bench_row_of(const char *measure, unsigned n, uint64_t leaves, unsigned threads);
 void rotor_bench_text(rotor_bench_row *row, const char *key, const char *text);
 void rotor_bench_number(rotor_bench_row *row, const char *key, double number);
+void rotor_bench_list(rotor_bench_row *row, const char *key, const double *list, size_t list_count);
 
 /* ---------------------------------------------------------------- output */
 
@@ -93,6 +96,8 @@ void rotor_bench_header(const rotor_bench_output *output, const rotor_bench_fiel
 void rotor_bench_section(const rotor_bench_output *output, const char *title);
 void rotor_bench_print(const rotor_bench_output *output, const rotor_bench_row *row, rotor_bench_unit unit,
                        const rotor_bench_samples *samples);
+/* A row that is its fields alone. */
+void rotor_bench_print_fields(const rotor_bench_output *output, const rotor_bench_row *row);
 /* Says that something was not measured, and why. */
 void rotor_bench_skip(const rotor_bench_output *output, const char *measure, const char *reason);
 

@@ -12,3 +12,8 @@ set(rotor_tests_too_long_for_memcheck
   test_store_stress       # as test_stress
   fault_store             # a whole life for each call that can fail
 )
+
+# Scripts that run once, against the release build: there is nothing of the library's in them that a sanitizer could see.
+set(rotor_scripts_of_the_release_alone
+  test_bench_report
+)

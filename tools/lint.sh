@@ -103,6 +103,14 @@ shells() {
     shell_files | xargs shellcheck && shellcheck .ci/run && for script in $(shell_files); do sh -n "$script" || return 1; done
 }
 
+# Reading a script is all that is checked; what it does is a matter of tests.
+pythons() {
+    find tools -name '*.py' | sort | while read -r script; do
+        python3 -B -W error -c 'import pathlib, sys; compile(pathlib.Path(sys.argv[1]).read_text(), sys.argv[1], "exec")' \
+            "$script" || return 1
+    done
+}
+
 if formatter=$(command -v "${CLANG_FORMAT:-clang-format-$formatter_version}" || command -v clang-format) &&
     "$formatter" --version | grep -q "version $formatter_version\."; then
     check "format (clang-format $formatter_version)" format
@@ -115,6 +123,11 @@ check "layers" sh tools/check_layers.sh
 check "layers: the check itself" sh tools/check_layers.sh --self-test
 check "public headers alone, C and C++" headers
 check "shell scripts (shellcheck, sh -n)" shells
+if has python3; then
+    check "python scripts (syntax)" pythons
+else
+    skip "python scripts" "no python3"
+fi
 check "the example in README.md is examples/quickstart.c" readme_example
 for generator in tools/gen_*.py; do
     if has python3; then
