@@ -114,8 +114,7 @@ static void announce(int out, rotor_tree *tree, const rotor_tree_head *old_head)
     rotor_snapshot snapshot;
     rotor_consistency_proof growth = ROTOR_CONSISTENCY_PROOF_INIT;
     must(rotor_snapshot_take(tree, &snapshot), "snapshot");
-    must(rotor_consistency_prove(&snapshot, &growth, old_head->size), "prove growth");
-    growth.old_head = *old_head; /* changes nothing, unless this is not the tree that had that head: the lie */
+    must(rotor_consistency_prove_from(&snapshot, &growth, old_head), "prove growth");
     uint8_t bytes[MOST_MESSAGE_BYTES];
     size_t length = 0;
     must(rotor_consistency_encode(&growth, bytes, sizeof bytes, &length), "encode growth");

@@ -638,6 +638,10 @@ static uint64_t compare_consistency(rotor_tree *tree, rotor_tree *plain, const r
                      test_same_hash(&plain_proof.old_head.root, &true_roots[old_size]);
         rotor_status status = rotor_consistency_prove(&snapshot, &proof, old_size);
         expect_status(status, right ? ROTOR_OK : ROTOR_DAMAGED, "size %" PRIu64, old_size);
+        rotor_tree_head head = plain_proof.old_head;
+        head.root = true_roots[old_size];
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &head), right ? ROTOR_OK : ROTOR_DAMAGED,
+                      "from a head of size %" PRIu64, old_size);
         if (status == ROTOR_OK) {
             expect_ok(rotor_consistency_verify_self(&proof), "size %" PRIu64, old_size);
             expect(test_same_hash(&proof.old_head.root, &true_roots[old_size]), "size %" PRIu64, old_size);

@@ -20,6 +20,12 @@ static void expect_proof(grown *g, rotor_consistency_proof *proof, uint64_t old_
     expect_ok(rotor_consistency_verify(proof, &wanted.old_head, &wanted.new_head), "arity %u, %" PRIu64 " to %" PRIu64,
               g->model.arity, old_size, new_size);
     expect_ok(rotor_consistency_verify_self(proof), "%" PRIu64 " to %" PRIu64, old_size, new_size);
+    rotor_consistency_proof from = ROTOR_CONSISTENCY_PROOF_INIT;
+    expect_ok(rotor_consistency_prove_from(&past, &from, &wanted.old_head), "from %" PRIu64 " to %" PRIu64, old_size,
+              new_size);
+    expect(model_consistency_equal(&from, &wanted), "from a head, arity %u, %" PRIu64 " to %" PRIu64, g->model.arity,
+           old_size, new_size);
+    rotor_consistency_proof_free(&from);
     model_consistency_free(&wanted);
 }
 
@@ -301,6 +307,60 @@ static void wrong_arguments(void **state) {
     drop(&g);
 }
 
+/* A head that the tree never had: named where that costs nothing or was asked for, else of no use to anybody. */
+static void heads_that_are_given(void **state) {
+    (void)state;
+    for (int verify = 0; verify < 2; verify++) {
+        rotor_hash *leaves = test_random_leaves(SEED, 30);
+        rotor_options options;
+        rotor_options_init(&options, 3, ROTOR_MAX_DEPTH);
+        options.verify_proofs = (uint32_t)verify;
+        rotor_tree *tree = NULL;
+        expect_ok(rotor_open(&tree, NULL, &options, NULL), "open");
+        expect_ok(rotor_insert_many(tree, NULL, NULL, leaves, 30), "insert");
+        rotor_snapshot snapshot;
+        expect_ok(rotor_snapshot_take(tree, &snapshot), "snapshot");
+        rotor_consistency_proof proof = ROTOR_CONSISTENCY_PROOF_INIT;
+        expect_ok(rotor_consistency_prove(&snapshot, &proof, 11), "proof");
+        const rotor_tree_head honest = proof.old_head;
+        expect_ok(rotor_consistency_prove_from(&snapshot, &proof, &proof.old_head), "the proof's own head");
+        expect_ok(rotor_consistency_verify(&proof, &honest, &proof.new_head), "the proof's own head");
+
+        rotor_tree_head lie = honest;
+        lie.root.bytes[5] ^= 4;
+        rotor_status status = rotor_consistency_prove_from(&snapshot, &proof, &lie);
+        expect_status(status, verify ? ROTOR_INVALID_PROOF : ROTOR_OK, "another root");
+        if (verify) {
+            expect(proof.hash_count == 0 && proof.old_head.size == 0, "a refused proof has contents");
+        } else {
+            expect(test_same_hash(&proof.old_head.root, &lie.root), "the head that was given");
+            expect_status(rotor_consistency_verify_self(&proof), ROTOR_INVALID_PROOF, "from a root that never was");
+        }
+        lie = honest;
+        lie.size = 30;
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &lie), ROTOR_INVALID_PROOF, "equal sizes");
+        expect_status(rotor_consistency_verify_self(&proof), ROTOR_INVALID_PROOF, "a refused proof");
+        lie.size = 31;
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &lie), ROTOR_OUT_OF_RANGE, "a larger size");
+        lie.size = 0;
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &lie), ROTOR_OUT_OF_RANGE, "size 0");
+        lie = honest;
+        lie.arity = 4;
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &lie), ROTOR_MISMATCH, "another arity");
+        lie = honest;
+        lie.hash_profile = 2;
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &lie), ROTOR_MISMATCH, "another profile");
+        expect_status(rotor_consistency_prove_from(NULL, &proof, &honest), ROTOR_MISUSE, "no snapshot");
+        expect_status(rotor_consistency_prove_from(&snapshot, NULL, &honest), ROTOR_MISUSE, "no proof");
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, NULL), ROTOR_MISUSE, "no head");
+        expect_ok(rotor_truncate(tree, NULL, 29), "truncate");
+        expect_status(rotor_consistency_prove_from(&snapshot, &proof, &honest), ROTOR_STALE, "a stale snapshot");
+        rotor_consistency_proof_free(&proof);
+        rotor_close(tree, NULL);
+        free(leaves);
+    }
+}
+
 static void stale_snapshots_make_no_proofs(void **state) {
     (void)state;
     grown g;
@@ -371,6 +431,7 @@ int main(void) {
         cmocka_unit_test(rewritten_history_has_no_proof),
         cmocka_unit_test(equal_sizes_need_equal_roots),
         cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(heads_that_are_given),
         cmocka_unit_test(stale_snapshots_make_no_proofs),
         cmocka_unit_test(update_refuses),
     };

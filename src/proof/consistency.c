@@ -95,11 +95,26 @@ uint32_t rotor_consistency_fold(const rotor_hasher *hasher, const rotor_consiste
     return level;
 }
 
+/* The memory of all levels is waited for at once, not one level after the other. */
+static void ask_for_groups(const rotor_snapshot *snapshot, rotor_radix radix, uint64_t old_size) {
+    uint64_t boundary = old_size - 1;
+    uint64_t length = snapshot->size;
+    for (uint32_t level = 0; level < snapshot->depth; level++) {
+        rotor_group group = rotor_shape_group(radix, length, boundary);
+        if (group.width > 1) {
+            (void)rotor_view_locate(snapshot, level, &group);
+        }
+        length = rotor_radix_ceil(radix, length);
+        boundary = rotor_radix_div(radix, boundary);
+    }
+}
+
 /* Copies the hashes and returns how many. */
 static size_t collect(const rotor_snapshot *snapshot, rotor_radix radix, rotor_hash *hashes, uint64_t old_size) {
     uint64_t old_length = old_size;
     uint64_t new_length = snapshot->size;
     size_t count = 0;
+    ask_for_groups(snapshot, radix, old_size);
     for (uint32_t level = 0; new_length > 1; level++) {
         rotor_boundary at = rotor_boundary_at(radix, old_length, new_length);
         uint32_t shared = level == 0 ? at.position + 1 : at.position;
@@ -124,21 +139,41 @@ static void empty(rotor_consistency_proof *proof) {
     proof->hash_count = 0;
 }
 
-/* Fills in the old root. Every hash of the proof is an input of the new root, so those that lead to the snapshot's are
- * right, and so is the old root that they lead to. */
-static rotor_status find_old_root(const rotor_snapshot *snapshot, const rotor_hasher *hasher,
-                                  rotor_consistency_proof *proof) {
+/* Fills in everything but the old root. */
+static rotor_status collect_proof(const rotor_snapshot *snapshot, rotor_consistency_proof *proof, uint64_t old_size) {
+    rotor_radix radix = rotor_view_radix(snapshot);
+    size_t most = (size_t)snapshot->depth * radix.n;
+    if (!rotor_proof_reserve(&proof->hashes, &proof->hash_capacity, most, NULL, 0)) {
+        return ROTOR_OUT_OF_MEMORY;
+    }
+    size_t count = old_size != snapshot->size ? collect(snapshot, radix, proof->hashes, old_size) : 0;
+    rotor_status status = rotor_snapshot_check(snapshot);
+    if (status != ROTOR_OK) {
+        empty(proof);
+        return status;
+    }
+    proof->hash_count = count;
+    proof->new_head.root = snapshot->edge[snapshot->depth];
+    proof->new_head.size = snapshot->size;
+    proof->new_head.arity = radix.n;
+    proof->new_head.hash_profile = rotor_view_hasher(snapshot)->profile;
+    proof->old_head = proof->new_head;
+    proof->old_head.size = old_size;
+    return ROTOR_OK;
+}
+
+/* The old root, from a proof of two sizes. Every hash of the proof is an input of the new root, so those that lead to
+ * the snapshot's are right, and so is the old root that they lead to. */
+static rotor_status find_old_root(const rotor_snapshot *snapshot, rotor_hash *old_root,
+                                  const rotor_consistency_proof *proof) {
+    const rotor_hasher *hasher = rotor_view_hasher(snapshot);
     if (!snapshot->tree->verify_proofs) {
-        (void)rotor_consistency_fold(hasher, proof, &proof->old_head.root, NULL);
+        (void)rotor_consistency_fold(hasher, proof, old_root, NULL);
         return ROTOR_OK;
     }
     rotor_hash new_nodes[ROTOR_PROOF_MAX_LEVELS + 1];
-    uint32_t depth = rotor_consistency_fold(hasher, proof, &proof->old_head.root, new_nodes);
-    if (!rotor_proof_hashes_equal(&new_nodes[depth], &proof->new_head.root)) {
-        empty(proof);
-        return ROTOR_DAMAGED;
-    }
-    return ROTOR_OK;
+    uint32_t depth = rotor_consistency_fold(hasher, proof, old_root, new_nodes);
+    return rotor_proof_hashes_equal(&new_nodes[depth], &proof->new_head.root) ? ROTOR_OK : ROTOR_DAMAGED;
 }
 
 rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot, rotor_consistency_proof *proof,
@@ -149,30 +184,47 @@ rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot, rotor_consi
     if (old_size == 0 || old_size > snapshot->size) {
         return ROTOR_OUT_OF_RANGE;
     }
-    rotor_radix radix = rotor_view_radix(snapshot);
-    const rotor_hasher *hasher = rotor_view_hasher(snapshot);
-    size_t most = (size_t)snapshot->depth * radix.n;
-    if (!rotor_proof_reserve(&proof->hashes, &proof->hash_capacity, most, NULL, 0)) {
-        return ROTOR_OUT_OF_MEMORY;
+    rotor_status status = collect_proof(snapshot, proof, old_size);
+    if (status == ROTOR_OK && old_size != snapshot->size) {
+        status = find_old_root(snapshot, &proof->old_head.root, proof);
+        if (status != ROTOR_OK) {
+            empty(proof);
+        }
     }
-    bool grown = old_size != snapshot->size;
-    size_t count = grown ? collect(snapshot, radix, proof->hashes, old_size) : 0;
-    rotor_status status = rotor_snapshot_check(snapshot);
+    return status;
+}
+
+rotor_status rotor_consistency_prove_from(const rotor_snapshot *snapshot, rotor_consistency_proof *proof,
+                                          const rotor_tree_head *old_head) {
+    if (snapshot == NULL || snapshot->tree == NULL || proof == NULL || old_head == NULL) {
+        return ROTOR_MISUSE;
+    }
+    if (old_head->arity != rotor_view_radix(snapshot).n ||
+        old_head->hash_profile != rotor_view_hasher(snapshot)->profile) {
+        return ROTOR_MISMATCH;
+    }
+    if (old_head->size == 0 || old_head->size > snapshot->size) {
+        return ROTOR_OUT_OF_RANGE;
+    }
+    const rotor_hash old_root = old_head->root; /* old_head may be the proof's */
+    rotor_status status = collect_proof(snapshot, proof, old_head->size);
     if (status != ROTOR_OK) {
-        empty(proof);
         return status;
     }
-    proof->hash_count = count;
-    proof->new_head.root = snapshot->edge[snapshot->depth];
-    proof->new_head.size = snapshot->size;
-    proof->new_head.arity = radix.n;
-    proof->new_head.hash_profile = hasher->profile;
-    proof->old_head = proof->new_head;
-    proof->old_head.size = old_size;
-    if (grown) {
-        return find_old_root(snapshot, hasher, proof);
+    rotor_hash found = old_root;
+    if (proof->old_head.size == snapshot->size) {
+        found = proof->new_head.root;
+    } else if (snapshot->tree->verify_proofs) {
+        status = find_old_root(snapshot, &found, proof);
     }
-    return ROTOR_OK;
+    if (status == ROTOR_OK && !rotor_proof_hashes_equal(&found, &old_root)) {
+        status = ROTOR_INVALID_PROOF;
+    }
+    proof->old_head.root = old_root;
+    if (status != ROTOR_OK) {
+        empty(proof);
+    }
+    return status;
 }
 
 rotor_status rotor_consistency_check(const rotor_consistency_proof *proof, rotor_hash *new_nodes) {

@@ -36,15 +36,31 @@ bool rotor_inclusion_shape_valid(const rotor_inclusion_proof *proof) {
            count == proof->sibling_count && (count == 0 || proof->siblings != NULL);
 }
 
+/* One level of a path: the group, and where its members and its siblings in the proof are. */
+typedef struct path_step {
+    const uint8_t *source;
+    uint64_t length;
+    rotor_group group;
+    size_t first_sibling;
+} path_step;
+
 /* The addresses of all groups follow from the index alone, so the memory of all levels is waited for at once, not one
- * level after the other: a third off the time of a proof of a random leaf. */
-static void prefetch_groups(const rotor_snapshot *snapshot, rotor_radix radix, uint64_t index) {
+ * level after the other. Returns the number of siblings. */
+static size_t locate(const rotor_snapshot *snapshot, path_step *steps, rotor_radix radix, uint64_t index) {
     uint64_t length = snapshot->size;
+    size_t count = 0;
     for (uint32_t level = 0; level < snapshot->depth; level++) {
-        rotor_view_prefetch(snapshot, level, rotor_shape_group(radix, length, index));
+        path_step *step = &steps[level];
+        step->group = rotor_shape_group(radix, length, index);
+        step->length = length;
+        step->first_sibling = count;
+        /* A group of one is the snapshot's own node. */
+        step->source = step->group.width > 1 ? rotor_view_locate(snapshot, level, &step->group) : NULL;
+        count += step->group.width - 1;
         length = rotor_radix_ceil(radix, length);
         index = rotor_radix_div(radix, index);
     }
+    return count;
 }
 
 /* Two groups in turn: a node is hashed straight into its place in the group above, so that nothing but the compressions
@@ -102,18 +118,15 @@ rotor_status rotor_inclusion_prove(const rotor_snapshot *snapshot, rotor_inclusi
     if (!rotor_proof_reserve(&proof->siblings, &proof->sibling_capacity, most, NULL, 0)) {
         return ROTOR_OUT_OF_MEMORY;
     }
-    uint64_t length = snapshot->size;
-    uint64_t node = index;
-    size_t count = 0;
-    prefetch_groups(snapshot, radix, index);
-    rotor_view_copy(snapshot, &proof->leaf, 1, 0, index);
-    for (uint32_t level = 0; level < snapshot->depth; level++) {
-        rotor_group group = rotor_shape_group(radix, length, node);
-        rotor_view_siblings(snapshot, proof->siblings + count, level, length, group);
-        count += group.width - 1;
-        length = rotor_radix_ceil(radix, length);
-        node = rotor_radix_div(radix, node);
+    path_step steps[ROTOR_MAX_DEPTH];
+    size_t count = locate(snapshot, steps, radix, index);
+    /* From the top down: the upper levels are in the caches, and are copied while the lower ones are on their way. */
+    for (uint32_t level = snapshot->depth; level-- > 0;) {
+        const path_step *step = &steps[level];
+        rotor_view_siblings(snapshot, proof->siblings + step->first_sibling, step->source, level, step->length,
+                            &step->group);
     }
+    rotor_view_copy(snapshot, &proof->leaf, 1, 0, index);
     rotor_status status = rotor_snapshot_check(snapshot);
     if (status != ROTOR_OK) {
         empty(proof);

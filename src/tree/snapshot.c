@@ -44,37 +44,28 @@ void rotor_view_copy(const rotor_snapshot *snapshot, rotor_hash *nodes, uint64_t
     }
 }
 
-void rotor_view_prefetch(const rotor_snapshot *snapshot, uint32_t level, rotor_group group) {
-    if (group.width < 2) {
-        return; /* the level's only such node is the snapshot's own */
-    }
+const uint8_t *rotor_view_locate(const rotor_snapshot *snapshot, uint32_t level, const rotor_group *group) {
     const size_t line = 64;
     const size_t most = 16 * line; /* processors see by then where this leads */
-    const uint8_t *source = rotor_level_at(snapshot->tree->levels[level], group.start);
-    size_t bytes = (size_t)group.width * ROTOR_HASH_BYTES;
+    const uint8_t *source = rotor_level_at(snapshot->tree->levels[level], group->start);
+    size_t bytes = (size_t)group->width * ROTOR_HASH_BYTES;
     for (size_t offset = 0; offset < bytes && offset < most; offset += line) {
         __builtin_prefetch(source + offset);
     }
+    return source;
 }
 
-void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, uint32_t level, uint64_t length,
-                         rotor_group group) {
-    uint32_t others = group.width - 1;
-    if (others == 0) {
-        return;
-    }
+void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, const uint8_t *source, uint32_t level,
+                         uint64_t length, const rotor_group *group) {
+    uint32_t others = group->width - 1;
     /* The last node of the level is the snapshot's own. */
-    if (group.start + group.width == length && group.position != others) {
+    if (others > 0 && group->start + group->width == length && group->position != others) {
         others--;
         siblings[others] = snapshot->edge[level];
     }
-    if (others == 0) {
-        return;
-    }
-    /* A group lies in one extent. Without a branch on the position, which no predictor can guess. */
-    const uint8_t *source = rotor_level_at(snapshot->tree->levels[level], group.start);
+    /* Without a branch on the position, which no predictor can guess. */
     for (uint32_t i = 0; i < others; i++) {
-        uint32_t member = i + (i >= group.position ? 1 : 0);
+        uint32_t member = i + (i >= group->position ? 1 : 0);
         rotor_nodes_load(siblings + i, source + (size_t)member * ROTOR_HASH_BYTES, 1);
     }
 }

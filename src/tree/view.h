@@ -14,12 +14,12 @@ const rotor_hasher *rotor_view_hasher(const rotor_snapshot *snapshot);
  * unless rotor_snapshot_check() returns ROTOR_OK *after* the copy: ask once, after the last read. */
 void rotor_view_copy(const rotor_snapshot *snapshot, rotor_hash *nodes, uint64_t count, uint32_t level, uint64_t first);
 
-/* Asks for the memory of a group, a group of one excepted, ahead of the copy. */
-void rotor_view_prefetch(const rotor_snapshot *snapshot, uint32_t level, rotor_group group);
+/* Where the members of a group of two or more lie, whose memory is asked for ahead of the copy. */
+const uint8_t *rotor_view_locate(const rotor_snapshot *snapshot, uint32_t level, const rotor_group *group);
 
-/* Copies the members of a group but the one at its position, in order, under the same condition. `length` is that of
- * the level at the snapshot's size. */
-void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, uint32_t level, uint64_t length,
-                         rotor_group group);
+/* Copies the members of a group but the one at its position, in order, under the same condition. `source` is what
+ * rotor_view_locate() returned; `length` is that of the level at the snapshot's size. */
+void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, const uint8_t *source, uint32_t level,
+                         uint64_t length, const rotor_group *group);
 
 #endif
