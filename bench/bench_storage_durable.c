@@ -84,12 +84,12 @@ static crew_result run_crew(const rotor_bench *bench, rotor_tree *tree, unsigned
 typedef struct durable_way {
     unsigned callers;
     bool with_root;
+    bool by_sync; /* the limit: else by switching threads */
     rotor_bench_samples per_s;
     rotor_bench_samples of_raw;
     rotor_bench_samples of_one; /* one caller without root */
     rotor_bench_samples per_sync;
     rotor_bench_samples of_limit;
-    bool by_sync; /* the limit: else by switching threads */
 } durable_way;
 
 /* At best every sync makes one leaf of each caller durable, and every leaf costs one switch from a thread that waits to
