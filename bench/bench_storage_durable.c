@@ -152,12 +152,12 @@ void rotor_bench_storage_durable(rotor_bench *bench) {
     memset(all, 0, sizeof all);
     rotor_bench_samples written = {.count = 0};
     rotor_bench_samples appended = {.count = 0};
-    uint64_t ms = bench->full ? 500 : 100;
+    uint64_t ms = bench->full ? 300 : 100;
     rotor_options options = rotor_bench_stored_options(false);
     rotor_tree *tree = rotor_bench_stored_open("tree", &options);
     rotor_bench_raw into = rotor_bench_raw_open("into", RAW_ZEROS);
     rotor_bench_raw behind = rotor_bench_raw_open("behind", 0);
-    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 15); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 11); round++) {
         double raw = rotor_bench_raw_rate(&into, ms);
         double one = 0;
         for (unsigned i = 0; i < ways; i++) {
