@@ -288,7 +288,7 @@ void rotor_bench_build(rotor_bench *bench) {
     rotor_bench_section(bench->output, "building a tree by one insert_many, in turn with one node at a time; "
                                        "peak_fraction: of the kernel on cached data");
     for (unsigned a = 0; a < ROTOR_BENCH_ARITIES; a++) {
-        build_one(bench, rotor_bench_arities[a], 1000000, rotor_bench_rounds(bench, 5, 15));
-        build_one(bench, rotor_bench_arities[a], ROTOR_BENCH_LEAVES_MAX, rotor_bench_rounds(bench, 3, 9));
+        build_one(bench, rotor_bench_arities[a], 1000000, rotor_bench_rounds(bench, 5, 11));
+        build_one(bench, rotor_bench_arities[a], ROTOR_BENCH_LEAVES_MAX, rotor_bench_rounds(bench, 3, 7));
     }
 }

@@ -144,7 +144,7 @@ static void measure_during_checkpoint(const rotor_bench *bench) {
 }
 
 void rotor_bench_latency(rotor_bench *bench) {
-    rotor_bench_section(bench->output, "times of single calls, N = 4; thr: callers");
+    rotor_bench_section(bench->output, "times of single calls in memory, N = 4");
     measure_inserts(bench, true);
     measure_inserts(bench, false);
     measure_reads(bench, true);
@@ -152,6 +152,8 @@ void rotor_bench_latency(rotor_bench *bench) {
     if (!rotor_bench_folder_make(bench, "latency", SPACE)) {
         return;
     }
+    rotor_bench_section(bench->output, "times of single calls on disk: waited for until durable (thr: callers), and "
+                                       "not waited for while a checkpoint runs");
     rotor_options options = rotor_bench_stored_options(false);
     rotor_tree *tree = rotor_bench_stored_open("tree", &options);
     measure_durable(bench, tree, 1);

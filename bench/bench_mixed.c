@@ -178,12 +178,13 @@ static void measure(const rotor_bench *bench, bool durable) {
 }
 
 void rotor_bench_mixed(rotor_bench *bench) {
-    rotor_bench_section(bench->output, "one writer, batches of 1,000 with a root each, beside readers that make proofs "
-                                       "(one of 64 verified)");
+    rotor_bench_section(bench->output, "in memory: one writer, batches of 1,000 with a root each, beside readers that "
+                                       "make proofs (one of 64 verified)");
     measure(bench, false);
     if (!rotor_bench_folder_make(bench, "mixed", SPACE)) {
         return;
     }
+    rotor_bench_section(bench->output, "the same on disk, flushed in the background and at the end");
     measure(bench, true);
     rotor_bench_folder_remove();
 }

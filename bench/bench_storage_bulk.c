@@ -144,7 +144,7 @@ void rotor_bench_storage_bulk(rotor_bench *bench) {
     rotor_bench_samples raw = {.count = 0};
     rotor_hash expected;
     (void)rotor_bench_hash_all(bench, &expected, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus);
-    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 9); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 7); round++) {
         for (unsigned i = 0; i < count; i++) {
             double raw_ns = rotor_bench_raw_sequential_ns(bench, LEAVES);
             rotor_bench_add(&raw, (double)LEAVES * 1e9 / raw_ns);

@@ -84,12 +84,12 @@ static crew_result run_crew(const rotor_bench *bench, rotor_tree *tree, unsigned
 typedef struct durable_way {
     unsigned callers;
     bool with_root;
+    bool by_sync; /* the limit: else by switching threads */
     rotor_bench_samples per_s;
     rotor_bench_samples of_raw;
     rotor_bench_samples of_one; /* one caller without root */
     rotor_bench_samples per_sync;
     rotor_bench_samples of_limit;
-    bool by_sync; /* the limit: else by switching threads */
 } durable_way;
 
 /* At best every sync makes one leaf of each caller durable, and every leaf costs one switch from a thread that waits to
@@ -152,12 +152,12 @@ void rotor_bench_storage_durable(rotor_bench *bench) {
     memset(all, 0, sizeof all);
     rotor_bench_samples written = {.count = 0};
     rotor_bench_samples appended = {.count = 0};
-    uint64_t ms = bench->full ? 500 : 100;
+    uint64_t ms = bench->full ? 300 : 100;
     rotor_options options = rotor_bench_stored_options(false);
     rotor_tree *tree = rotor_bench_stored_open("tree", &options);
     rotor_bench_raw into = rotor_bench_raw_open("into", RAW_ZEROS);
     rotor_bench_raw behind = rotor_bench_raw_open("behind", 0);
-    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 15); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 11); round++) {
         double raw = rotor_bench_raw_rate(&into, ms);
         double one = 0;
         for (unsigned i = 0; i < ways; i++) {

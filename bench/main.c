@@ -112,9 +112,27 @@ static const char *compiler_name(void) {
 #endif
 }
 
+/* As the system tells it of the first processor: libc asks the processor itself, which in a virtual machine may count
+ * the third level of the whole host. */
 static void cache_sizes(char *out, size_t capacity) {
-    snprintf(out, capacity, "L1d %ld KiB, L2 %ld KiB, L3 %ld KiB", sysconf(_SC_LEVEL1_DCACHE_SIZE) / 1024,
-             sysconf(_SC_LEVEL2_CACHE_SIZE) / 1024, sysconf(_SC_LEVEL3_CACHE_SIZE) / 1024);
+    size_t length = 0;
+    snprintf(out, capacity, "unknown");
+    for (unsigned i = 0; i < 8 && length < capacity; i++) {
+        char path[96];
+        char level[16];
+        char type[16];
+        char size[16];
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/level", i);
+        first_line(level, sizeof level, path);
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/type", i);
+        first_line(type, sizeof type, path);
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/size", i);
+        first_line(size, sizeof size, path);
+        if (strcmp(type, "Data") == 0 || strcmp(type, "Unified") == 0) {
+            length += (size_t)snprintf(out + length, capacity - length, "%sL%s%s %s", length == 0 ? "" : ", ", level,
+                                       type[0] == 'D' ? "d" : "", size);
+        }
+    }
 }
 
 static void print_header(const rotor_bench *bench) {

@@ -305,14 +305,26 @@ static void table_what(const rotor_bench_row *row) {
     print_count(row->threads, 3);
 }
 
+static void table_field(const rotor_bench_field *field) {
+    if (field->text != NULL) {
+        printf(" %s=%s", field->key, field->text);
+    } else if (field->list == NULL) {
+        bool whole = fabs(field->number) < 1e15 && field->number == floor(field->number);
+        printf(whole ? " %s=%.0f" : " %s=%.4g", field->key, field->number);
+    }
+}
+
+/* The limit and how much of it was reached read as one: "83 % of kernel peak". */
 static void table_fields(const rotor_bench_row *row) {
+    const rotor_bench_field *limit = NULL;
     for (size_t i = 0; i < row->field_count; i++) {
         const rotor_bench_field *field = &row->fields[i];
-        if (field->text != NULL) {
-            printf(" %s=%s", field->key, field->text);
-        } else if (field->list == NULL) {
-            bool whole = fabs(field->number) < 1e15 && field->number == floor(field->number);
-            printf(whole ? " %s=%.0f" : " %s=%.4g", field->key, field->number);
+        if (strcmp(field->key, "limit") == 0) {
+            limit = field;
+        } else if (limit != NULL && strcmp(field->key, "limit_fraction") == 0) {
+            printf(" | %.0f %% of %s", field->number * 100, limit->text);
+        } else {
+            table_field(field);
         }
     }
     printf("\n");
