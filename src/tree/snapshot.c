@@ -165,6 +165,17 @@ rotor_status rotor_snapshot_nodes(const rotor_snapshot *snapshot, rotor_hash *no
     return rotor_snapshot_check(snapshot);
 }
 
+/* The memory of all levels is waited for at once, not one level after the other. */
+static void ask_for_edge(const rotor_snapshot *snapshot, uint64_t size) {
+    rotor_radix radix = snapshot->tree->radix;
+    uint32_t level = 0;
+    for (uint64_t length = size; length > 1; length = rotor_radix_ceil(radix, length)) {
+        rotor_group group = rotor_shape_group(radix, length, length - 1);
+        (void)rotor_view_locate(snapshot, level, &group);
+        level++;
+    }
+}
+
 /* Computes edge and depth of a smaller size from nodes that are complete at that size; the chain is that of
  * rotor_edge_update(). */
 static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *past) {
@@ -173,6 +184,7 @@ static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *pa
     uint64_t length = past->size;
     uint32_t level = 0;
     bool complete = true;
+    ask_for_edge(snapshot, length);
     rotor_view_copy(snapshot, &past->edge[0], 1, 0, length - 1);
     for (; length > 1; level++) {
         uint64_t parent = rotor_radix_div(radix, length - 1);
