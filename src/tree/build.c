@@ -13,6 +13,8 @@
 #define BLOCK_NODES 1024
 /* Groups hashed by one call of the kernel. */
 #define CHUNK_GROUPS 64
+/* Tasks for each thread, at least, where there are blocks enough. */
+#define FAIR_TASKS 2
 /* Leaves of a batch from which on they are streamed past the caches. Below, they may be needed again before they would
  * have been evicted. */
 #define STREAM_LEAVES 16384
@@ -199,7 +201,10 @@ static void grow_level(growth *grown) {
         build_task(grown, 0);
         return;
     }
-    grown->task_blocks = (tree->task_nodes - 1) / nodes + 1;
+    /* Small enough for everybody to have some, so that nobody waits long for who has the last. */
+    uint64_t most = (tree->task_nodes - 1) / nodes + 1;
+    uint64_t fair = (blocks - 1) / (FAIR_TASKS * (uint64_t)tree->threads) + 1;
+    grown->task_blocks = most < fair ? most : fair;
     rotor_pool_run(pool, build_task, grown, (blocks - 1) / grown->task_blocks + 1);
 }
 
