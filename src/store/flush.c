@@ -7,17 +7,23 @@
 #include <stdlib.h>
 
 /* How often a caller steps back before it sleeps: with many callers so many rounds take longer than a sync. */
-#define MOST_YIELDS 8
+#define MOST_YIELDS 4
+/* One caller for whom it was in vain outweighs so many for whom it was not, of whom so many are remembered. When they
+ * have the better of it nobody steps back for a while. */
+#define SLEEP_WEIGHT 2
+#define MOST_CREDIT 256
+#define NO_YIELD_NS 20000000u
 /* Flights that take longer are slept through: stepping back would only keep the processors busy. */
 #define SHORT_FLIGHT_NS 250000u
 /* Stepping back for so long means that others have the processors than callers of this tree. Nobody does it again for a
  * while then. */
 #define SLOW_YIELD_NS 2000000u
-#define NO_YIELD_NS 50000000u
-/* A leader lingers for as long as a flight takes, but not longer than this; and after lingering in vain none does so
- * for up to so many flights. */
+#define BUSY_NS 50000000u
+/* A leader lingers for as long as a flight takes, but not longer than this. After one did so in vain the next are
+ * content with half as many, and that again so often at most, for up to so many flights. */
 #define MOST_LINGER_NS 1000000u
-#define MOST_PAUSE 64
+#define MOST_MODESTY 16
+#define MOST_MODEST_FLIGHTS 63
 
 /* ---- extents */
 
@@ -298,30 +304,47 @@ rotor_status rotor_store_token_status(rotor_store *store, const rotor_token *tok
  * so long that it was of no use. */
 static bool step_back(rotor_store *store) {
     uint64_t begin = rotor_now_ns();
-    if (begin < atomic_load_explicit(&store->no_yield_until_ns, memory_order_relaxed)) {
+    if (begin < atomic_load_explicit(&store->busy_until_ns, memory_order_relaxed)) {
         return false;
     }
     (void)sched_yield();
     uint64_t end = rotor_now_ns();
     if (end - begin > SLOW_YIELD_NS) {
-        atomic_store_explicit(&store->no_yield_until_ns, end + NO_YIELD_NS, memory_order_relaxed);
+        atomic_store_explicit(&store->busy_until_ns, end + BUSY_NS, memory_order_relaxed);
         return false;
     }
     return true;
 }
 
-/* Whether fewer callers have come since the last flight took off than there were when it landed. */
+/* Whether fewer callers have come since the last flight took off than the leader waits for: as many as there were when
+ * it landed, or only half of them, a quarter and so on where that was in vain. */
 static bool misses_some(rotor_store *store) {
-    return atomic_load_explicit(&store->arrivals, memory_order_relaxed) - store->boarded < store->crowd;
+    uint64_t arrived = atomic_load_explicit(&store->arrivals, memory_order_relaxed) - store->boarded;
+    return arrived < store->crowd >> store->modesty;
+}
+
+/* Becomes more demanding again after some flights: the more of them, the more often that has been in vain. */
+static void demand_more(rotor_store *store) {
+    if (store->modesty > 0 && --store->modest_flights == 0) {
+        store->modesty--;
+        store->modest_flights = store->last_modest_flights;
+    }
+}
+
+static void demand_less(rotor_store *store) {
+    if (store->modesty < MOST_MODESTY) {
+        store->modesty++;
+    }
+    if (store->last_modest_flights < MOST_MODEST_FLIGHTS) {
+        store->last_modest_flights = 2 * store->last_modest_flights + 1;
+    }
+    store->modest_flights = store->last_modest_flights;
 }
 
 /* Gives those who have just been told that their leaf is durable the time to come back with the next. */
 static void linger(rotor_store *store) {
+    demand_more(store);
     if (!misses_some(store)) {
-        return;
-    }
-    if (store->linger_pause > 0) {
-        store->linger_pause--;
         return;
     }
     uint64_t most = atomic_load_explicit(&store->flight_ns, memory_order_relaxed);
@@ -330,9 +353,11 @@ static void linger(rotor_store *store) {
     while (in_time && misses_some(store)) {
         in_time = step_back(store) && rotor_now_ns() < deadline;
     }
-    uint32_t longer = store->last_pause < MOST_PAUSE / 2 ? 2 * store->last_pause + 1 : MOST_PAUSE;
-    store->last_pause = in_time ? 0 : longer;
-    store->linger_pause = store->last_pause;
+    if (!in_time) {
+        demand_less(store);
+    } else if (store->modesty == 0) {
+        store->last_modest_flights = 0;
+    }
 }
 
 /* Writes for all who wait, or sleeps until the flight that will make the token durable has landed, or until it is time
@@ -366,24 +391,44 @@ static bool must_wait(rotor_store *store) {
     return atomic_load_explicit(&store->flushing, memory_order_relaxed) || pthread_mutex_trylock(&store->mutex) != 0;
 }
 
+static bool is_worth_yielding(const rotor_store *store) {
+    return atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= SHORT_FLIGHT_NS &&
+           rotor_now_ns() >= atomic_load_explicit(&store->no_yield_until_ns, memory_order_relaxed);
+}
+
+/* Takes note of whether stepping back was in vain. When two do so at once one of them is forgotten, which does no harm.
+ */
+static void learn(rotor_store *store, bool in_vain) {
+    int32_t credit = atomic_load_explicit(&store->credit, memory_order_relaxed);
+    credit = in_vain ? credit - SLEEP_WEIGHT : credit < MOST_CREDIT ? credit + 1 : credit;
+    if (credit < 0) {
+        atomic_store_explicit(&store->no_yield_until_ns, rotor_now_ns() + NO_YIELD_NS, memory_order_relaxed);
+        credit = MOST_CREDIT;
+    }
+    atomic_store_explicit(&store->credit, credit, memory_order_relaxed);
+}
+
 /* Waits as long as it takes. */
 static rotor_status wait_for_ever(rotor_store *store, const rotor_token *token) {
     atomic_fetch_add_explicit(&store->arrivals, 1, memory_order_relaxed);
     bool many = count_waiters(store) >= store->many_waiters;
-    bool brief = atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= SHORT_FLIGHT_NS;
-    unsigned yields = many && brief ? MOST_YIELDS : 0;
+    unsigned yields = many && is_worth_yielding(store) ? MOST_YIELDS : 0;
+    unsigned left = yields;
     rotor_status status = ROTOR_PENDING;
     while (status == ROTOR_PENDING) {
         if (is_seen_durable(store, token)) {
             status = ROTOR_OK;
-        } else if (yields > 0 && must_wait(store)) {
-            yields = step_back(store) ? yields - 1 : 0;
+        } else if (left > 0 && must_wait(store)) {
+            left = step_back(store) ? left - 1 : 0;
         } else {
-            if (yields == 0) {
+            if (left == 0) {
                 pthread_mutex_lock(&store->mutex);
             }
             status = lead_or_follow(store, token);
         }
+    }
+    if (left < yields) {
+        learn(store, left == 0);
     }
     atomic_fetch_add_explicit(&store->departures, 1, memory_order_release);
     return status;

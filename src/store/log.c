@@ -150,7 +150,7 @@ static rotor_status make_segment(rotor_log *log, const rotor_segment_header *hea
     status = fill_segment(log, header, file, error);
     if (status == ROTOR_OK && spare) {
         status = rotor_file_rename(log->directory, ROTOR_LOG_SPARE_NAME, name, error);
-        memcpy(file->name, name, sizeof name);
+        memcpy(file->name, name, strlen(name) + 1);
     }
     if (status == ROTOR_OK) {
         status = rotor_directory_sync(log->directory, error);

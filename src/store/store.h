@@ -69,13 +69,16 @@ typedef struct rotor_store {
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
     uint32_t many_waiters;              /* at which they step back before they sleep ... */
-    _Atomic uint64_t no_yield_until_ns; /* ... but not before this time */
+    _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
+    _Atomic int32_t credit;             /* how much it has been of use */
+    _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
     _Atomic uint64_t flight_ns;         /* how long the last one took */
     /* Whoever holds `flushing`. */
-    uint64_t boarded;      /* arrivals when the last flight took off */
-    uint64_t crowd;        /* who waited when it landed */
-    uint32_t linger_pause; /* flights that do without lingering, and how many they were the last time */
-    uint32_t last_pause;
+    uint64_t boarded;        /* arrivals when the last flight took off */
+    uint64_t crowd;          /* who waited when it landed */
+    uint32_t modesty;        /* how often a leader halves that before it waits for as many */
+    uint32_t modest_flights; /* until that is lowered by one; and how many they were at first */
+    uint32_t last_modest_flights;
 
     /* Under `mutex`; written by whoever holds `flushing`. */
     uint64_t logged;               /* leaves in the log or the level files */
