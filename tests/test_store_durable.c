@@ -3,6 +3,7 @@
 #include "store_support.h"
 
 #include <pthread.h>
+#include <time.h>
 
 static void expect_token(const store_scene *s, rotor_token token, rotor_status wanted, const char *what) {
     expect_status(rotor_token_status(s->tree, &token), wanted, "%s: token %" PRIu64 "/%" PRIu64, what, token.epoch,
@@ -191,47 +192,118 @@ typedef struct inserter {
     rotor_tree *tree;
     uint64_t seed;
     uint64_t rounds;
+    uint64_t done;
     rotor_status status;
 } inserter;
 
 static void *insert_durably(void *argument) {
     inserter *me = argument;
-    for (uint64_t i = 0; i < me->rounds && me->status == ROTOR_OK; i++) {
-        rotor_hash leaf = test_random_leaf(me->seed, i);
+    while (me->done < me->rounds && me->status == ROTOR_OK) {
+        rotor_hash leaf = test_random_leaf(me->seed, me->done);
         me->status = rotor_insert_durable(me->tree, NULL, &leaf, 1);
+        me->done += me->status == ROTOR_OK ? 1 : 0;
     }
     return NULL;
 }
 
-static void many_who_wait(void **state) {
-    (void)state;
-    enum { THREADS = 4 };
-    store_scene s;
-    pthread_t threads[THREADS];
-    inserter inserters[THREADS];
-    uint64_t rounds = test_scaled(300);
-    store_begin(&s, 5, 4);
-    s.options.checkpoint_leaves = 100;
-    s.options.flush_interval_ms = 2;
-    store_open(&s);
-    for (size_t i = 0; i < THREADS; i++) {
-        inserters[i] = (inserter){.tree = s.tree, .seed = i, .rounds = rounds};
+/* Whether callers step back before they sleep depends on how many there are; here every one does, or none. */
+static void choose_patience(store_scene *s, bool steps_back) {
+    s->tree->store->many_waiters = steps_back ? 1 : UINT32_MAX;
+}
+
+#define MOST_CALLERS 12
+
+static void insert_side_by_side(store_scene *s, inserter inserters[MOST_CALLERS], size_t callers, uint64_t rounds) {
+    pthread_t threads[MOST_CALLERS];
+    for (size_t i = 0; i < callers; i++) {
+        inserters[i] = (inserter){.tree = s->tree, .seed = i, .rounds = rounds};
         assert_int_equal(pthread_create(&threads[i], NULL, insert_durably, &inserters[i]), 0);
     }
-    for (size_t i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < callers; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        expect_ok(inserters[i].status, "thread %zu", i);
     }
-    rotor_hash root;
-    rotor_hash again;
-    expect_ok(rotor_root(s.tree, &root), "root");
-    expect_durable(&s, THREADS * rounds, "all of them");
-    store_close(&s);
-    s.options.verify_at_open = ROTOR_VERIFY_FULL;
-    store_open(&s);
-    expect_ok(rotor_root(s.tree, &again), "root");
-    expect(test_same_hash(&root, &again), "another root");
-    store_end(&s);
+}
+
+static void many_who_wait(void **state) {
+    (void)state;
+    enum { CALLERS = 4 };
+    for (int steps_back = 0; steps_back < 2; steps_back++) {
+        store_scene s;
+        inserter inserters[MOST_CALLERS];
+        uint64_t rounds = test_scaled(300);
+        store_begin(&s, 5, 4);
+        s.options.checkpoint_leaves = 100;
+        s.options.flush_interval_ms = 2;
+        store_open(&s);
+        choose_patience(&s, steps_back != 0);
+        insert_side_by_side(&s, inserters, CALLERS, rounds);
+        for (size_t i = 0; i < CALLERS; i++) {
+            expect_ok(inserters[i].status, "thread %zu", i);
+        }
+        rotor_hash root;
+        rotor_hash again;
+        expect_ok(rotor_root(s.tree, &root), "root");
+        expect_durable(&s, CALLERS * rounds, "all of them");
+        store_close(&s);
+        s.options.verify_at_open = ROTOR_VERIFY_FULL;
+        store_open(&s);
+        expect_ok(rotor_root(s.tree, &again), "root");
+        expect(test_same_hash(&root, &again), "another root");
+        store_end(&s);
+    }
+}
+
+/* Syncs that take a while, so that callers meet, until one of them fails. */
+typedef struct slow_disk {
+    rotor_os layer;
+    _Atomic uint64_t syncs_left;
+} slow_disk;
+
+static int sync_slowly(void *context, int file) {
+    slow_disk *disk = context;
+    const struct timespec pause = {.tv_nsec = 200 * 1000};
+    (void)nanosleep(&pause, NULL);
+    const rotor_os *below = rotor_os_system();
+    return atomic_fetch_sub(&disk->syncs_left, 1) == 1 ? -EIO : below->sync(below->context, file);
+}
+
+static void disk_begin(slow_disk *disk, store_scene *s) {
+    disk->layer = *rotor_os_system(); /* whose functions take no context */
+    disk->layer.context = disk;
+    disk->layer.sync = sync_slowly;
+    atomic_store(&disk->syncs_left, UINT64_MAX);
+    s->setup.os = &disk->layer;
+    s->options.flush_interval_ms = ROTOR_MANUAL;
+}
+
+/* Nobody hangs, and what was said to be durable is there. */
+static void many_who_wait_when_a_sync_fails(void **state) {
+    (void)state;
+    for (int steps_back = 0; steps_back < 2; steps_back++) {
+        store_scene s;
+        slow_disk disk;
+        inserter inserters[MOST_CALLERS];
+        store_begin(&s, 15, 4);
+        disk_begin(&disk, &s);
+        store_open(&s);
+        choose_patience(&s, steps_back != 0);
+        atomic_store(&disk.syncs_left, 40);
+        insert_side_by_side(&s, inserters, MOST_CALLERS, UINT64_MAX);
+        uint64_t done = 0;
+        for (size_t i = 0; i < MOST_CALLERS; i++) {
+            expect_status(inserters[i].status, ROTOR_FAILED, "thread %zu", i);
+            done += inserters[i].done;
+        }
+        expect(done > 0, "the first syncs succeed");
+        expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
+        s.setup.os = NULL;
+        s.options.verify_at_open = ROTOR_VERIFY_FULL;
+        store_open(&s);
+        uint64_t size = rotor_size(s.tree);
+        expect(size >= done && size <= done + MOST_CALLERS,
+               "%" PRIu64 " leaves, of which %" PRIu64 " were said to be durable", size, done);
+        store_end(&s);
+    }
 }
 
 static void inserting_durably(void **state) {
@@ -456,6 +528,7 @@ int main(void) {
         cmocka_unit_test(tokens_of_a_tree_in_memory),
         cmocka_unit_test(waiting_with_an_interval),
         cmocka_unit_test(many_who_wait),
+        cmocka_unit_test(many_who_wait_when_a_sync_fails),
         cmocka_unit_test(inserting_durably),
         cmocka_unit_test(checkpoints_by_hand_and_on_close),
         cmocka_unit_test(checkpoints_in_the_background),

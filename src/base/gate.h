@@ -8,6 +8,7 @@
 
 typedef struct rotor_gate {
     _Atomic uint32_t openings;
+    _Atomic uint32_t sleepers; /* who wait, or are about to: while there are none, nobody is woken */
 } rotor_gate;
 
 /* To be taken while what is waited for cannot happen, usually under the lock that whoever opens the gate holds. */
@@ -21,7 +22,7 @@ void rotor_gate_wait(rotor_gate *gate, uint32_t ticket);
 /* Opens the gate: whoever has a ticket and does not wait yet will not. Those who wait already are woken by the second
  * call, all of them or one, which may follow when the lock is given back: waking many takes long. */
 static inline void rotor_gate_open(rotor_gate *gate) {
-    atomic_fetch_add_explicit(&gate->openings, 1, memory_order_release);
+    atomic_fetch_add(&gate->openings, 1);
 }
 void rotor_gate_wake(rotor_gate *gate);
 void rotor_gate_wake_one(rotor_gate *gate);

@@ -177,9 +177,7 @@ static rotor_status root_at(rotor_store *store, uint64_t size, rotor_hash *root)
 static rotor_status remove_segments(rotor_store *store, rotor_error *error) {
     rotor_status status = ROTOR_OK;
     while (status == ROTOR_OK && store->oldest_segment < store->superblock.log_segment) {
-        char name[40];
-        rotor_log_name(name, store->oldest_segment);
-        status = rotor_file_remove(&store->directory, name, error);
+        status = rotor_log_retire_segment(&store->log, store->oldest_segment, error);
         store->oldest_segment++;
     }
     return status;

@@ -3,7 +3,27 @@
 #include "base/error.h"
 #include "store/store.h"
 
+#include <sched.h>
 #include <stdlib.h>
+
+/* How often a caller steps back before it sleeps: with many callers so many rounds take longer than a sync. */
+#define MOST_YIELDS 4
+/* One caller for whom it was in vain outweighs so many for whom it was not, of whom so many are remembered. When they
+ * have the better of it nobody steps back for a while. */
+#define SLEEP_WEIGHT 2
+#define MOST_CREDIT 256
+#define NO_YIELD_NS 20000000u
+/* Flights that take longer are slept through: stepping back would only keep the processors busy. */
+#define SHORT_FLIGHT_NS 250000u
+/* Stepping back for so long means that others have the processors than callers of this tree. Nobody does it again for a
+ * while then. */
+#define SLOW_YIELD_NS 2000000u
+#define BUSY_NS 50000000u
+/* A leader lingers for as long as a flight takes, but not longer than this. After one did so in vain the next are
+ * content with half as many, and that again so often at most, for up to so many flights. */
+#define MOST_LINGER_NS 1000000u
+#define MOST_MODESTY 16
+#define MOST_MODEST_FLIGHTS 63
 
 /* ---- extents */
 
@@ -202,6 +222,12 @@ static rotor_status write_all(rotor_store *store, uint64_t size, bool rotate, ro
     return status;
 }
 
+/* In this order, so that whoever is seen to leave has been seen to come. */
+static uint64_t count_waiters(const rotor_store *store) {
+    uint64_t departures = atomic_load_explicit(&store->departures, memory_order_acquire);
+    return atomic_load_explicit(&store->arrivals, memory_order_relaxed) - departures;
+}
+
 rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     if (atomic_load_explicit(&store->failed, memory_order_acquire)) {
         return ROTOR_FAILED;
@@ -215,8 +241,12 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     store->flight++;
     store->flight_moment = moment;
     pthread_mutex_unlock(&store->mutex);
+    store->boarded = atomic_load_explicit(&store->arrivals, memory_order_relaxed);
     rotor_error error = {.status = ROTOR_OK};
+    uint64_t begin = rotor_now_ns();
     rotor_status status = write_all(store, moment.size, rotate, &error);
+    atomic_store_explicit(&store->flight_ns, rotor_now_ns() - begin, memory_order_relaxed);
+    store->crowd = count_waiters(store);
     if (status != ROTOR_OK) {
         if (error.status == ROTOR_OK) {
             (void)rotor_fail(&error, status, 0, "writing the log of %s: %s", store->directory.path,
@@ -270,35 +300,138 @@ rotor_status rotor_store_token_status(rotor_store *store, const rotor_token *tok
     return status;
 }
 
-/* Writes for all who wait, or waits for the flight that will make the token durable, or for the turn to lead it. Gives
- * up the mutex, which the caller has. */
-static void lead_or_follow(rotor_store *store, const rotor_token *token) {
+/* Lets others have the processor, among them those who are to come aboard or have the next leaf. False when that took
+ * so long that it was of no use. */
+static bool step_back(rotor_store *store) {
+    uint64_t begin = rotor_now_ns();
+    if (begin < atomic_load_explicit(&store->busy_until_ns, memory_order_relaxed)) {
+        return false;
+    }
+    (void)sched_yield();
+    uint64_t end = rotor_now_ns();
+    if (end - begin > SLOW_YIELD_NS) {
+        atomic_store_explicit(&store->busy_until_ns, end + BUSY_NS, memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+/* Whether fewer callers have come since the last flight took off than the leader waits for: as many as there were when
+ * it landed, or only half of them, a quarter and so on where that was in vain. */
+static bool misses_some(rotor_store *store) {
+    uint64_t arrived = atomic_load_explicit(&store->arrivals, memory_order_relaxed) - store->boarded;
+    return arrived < store->crowd >> store->modesty;
+}
+
+/* Becomes more demanding again after some flights: the more of them, the more often that has been in vain. */
+static void demand_more(rotor_store *store) {
+    if (store->modesty > 0 && --store->modest_flights == 0) {
+        store->modesty--;
+        store->modest_flights = store->last_modest_flights;
+    }
+}
+
+static void demand_less(rotor_store *store) {
+    if (store->modesty < MOST_MODESTY) {
+        store->modesty++;
+    }
+    if (store->last_modest_flights < MOST_MODEST_FLIGHTS) {
+        store->last_modest_flights = 2 * store->last_modest_flights + 1;
+    }
+    store->modest_flights = store->last_modest_flights;
+}
+
+/* Gives those who have just been told that their leaf is durable the time to come back with the next. */
+static void linger(rotor_store *store) {
+    demand_more(store);
+    if (!misses_some(store)) {
+        return;
+    }
+    uint64_t most = atomic_load_explicit(&store->flight_ns, memory_order_relaxed);
+    uint64_t deadline = rotor_now_ns() + (most < MOST_LINGER_NS ? most : MOST_LINGER_NS);
+    bool in_time = true;
+    while (in_time && misses_some(store)) {
+        in_time = step_back(store) && rotor_now_ns() < deadline;
+    }
+    if (!in_time) {
+        demand_less(store);
+    } else if (store->modesty == 0) {
+        store->last_modest_flights = 0;
+    }
+}
+
+/* Writes for all who wait, or sleeps until the flight that will make the token durable has landed, or until it is time
+ * to lead the next one. Gives up the mutex, which the caller has. ROTOR_PENDING: look again. */
+static rotor_status lead_or_follow(rotor_store *store, const rotor_token *token) {
+    rotor_status status = is_durable(store, token)      ? ROTOR_OK
+                          : atomic_load(&store->failed) ? ROTOR_FAILED
+                                                        : ROTOR_PENDING;
+    if (status != ROTOR_PENDING) {
+        pthread_mutex_unlock(&store->mutex);
+        return status;
+    }
     if (store->flushing || store->truncating > 0) {
         bool aboard = store->flushing && rotor_token_order(token, &store->flight_moment) <= 0;
         rotor_gate *gate = &store->flights[(store->flight + (aboard ? 0 : 1)) & 1];
         uint32_t ticket = rotor_gate_ticket(gate);
         pthread_mutex_unlock(&store->mutex);
         rotor_gate_wait(gate, ticket);
-        return;
+        return ROTOR_PENDING;
     }
     store->flushing = true;
     pthread_mutex_unlock(&store->mutex);
+    linger(store);
     (void)rotor_store_write_pending(store, false); /* the store remembers a failure */
     rotor_store_end_flush(store);
+    return ROTOR_PENDING;
+}
+
+/* Whether there is nothing to do now but to wait; if not, the caller has the mutex. */
+static bool must_wait(rotor_store *store) {
+    return atomic_load_explicit(&store->flushing, memory_order_relaxed) || pthread_mutex_trylock(&store->mutex) != 0;
+}
+
+static bool is_worth_yielding(const rotor_store *store) {
+    return atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= SHORT_FLIGHT_NS &&
+           rotor_now_ns() >= atomic_load_explicit(&store->no_yield_until_ns, memory_order_relaxed);
+}
+
+/* Takes note of whether stepping back was in vain. When two do so at once one of them is forgotten, which does no harm.
+ */
+static void learn(rotor_store *store, bool in_vain) {
+    int32_t credit = atomic_load_explicit(&store->credit, memory_order_relaxed);
+    credit = in_vain ? credit - SLEEP_WEIGHT : credit < MOST_CREDIT ? credit + 1 : credit;
+    if (credit < 0) {
+        atomic_store_explicit(&store->no_yield_until_ns, rotor_now_ns() + NO_YIELD_NS, memory_order_relaxed);
+        credit = MOST_CREDIT;
+    }
+    atomic_store_explicit(&store->credit, credit, memory_order_relaxed);
 }
 
 /* Waits as long as it takes. */
 static rotor_status wait_for_ever(rotor_store *store, const rotor_token *token) {
-    while (!is_seen_durable(store, token)) {
-        pthread_mutex_lock(&store->mutex);
-        if (is_durable(store, token) || atomic_load(&store->failed)) {
-            rotor_status status = is_durable(store, token) ? ROTOR_OK : ROTOR_FAILED;
-            pthread_mutex_unlock(&store->mutex);
-            return status;
+    atomic_fetch_add_explicit(&store->arrivals, 1, memory_order_relaxed);
+    bool many = count_waiters(store) >= store->many_waiters;
+    unsigned yields = many && is_worth_yielding(store) ? MOST_YIELDS : 0;
+    unsigned left = yields;
+    rotor_status status = ROTOR_PENDING;
+    while (status == ROTOR_PENDING) {
+        if (is_seen_durable(store, token)) {
+            status = ROTOR_OK;
+        } else if (left > 0 && must_wait(store)) {
+            left = step_back(store) ? left - 1 : 0;
+        } else {
+            if (left == 0) {
+                pthread_mutex_lock(&store->mutex);
+            }
+            status = lead_or_follow(store, token);
         }
-        lead_or_follow(store, token);
     }
-    return ROTOR_OK;
+    if (left < yields) {
+        learn(store, left == 0);
+    }
+    atomic_fetch_add_explicit(&store->departures, 1, memory_order_release);
+    return status;
 }
 
 /* Has the background thread flush, and waits until the deadline. */

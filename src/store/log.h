@@ -7,6 +7,7 @@
 #include "rotortree.h"
 #include "store/superblock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@
 #define ROTOR_LOG_LEAST_BYTES ((uint64_t)64 << 10) /* of a segment; zeros as far as there are no frames */
 #define ROTOR_LOG_UNIT 32                          /* frames are multiples of this */
 #define ROTOR_LOG_MOST_LEAVES 32768
+/* A used segment of the least size, to become the next one. What it holds means nothing. */
+#define ROTOR_LOG_SPARE_NAME "log.spare"
 
 typedef enum rotor_frame_kind {
     ROTOR_FRAME_LEAVES = 1,
@@ -60,15 +63,16 @@ bool rotor_log_parse(const char *name, uint64_t *segment);
 typedef struct rotor_log {
     rotor_directory *directory;
     uint8_t tree_id[ROTOR_TREE_ID_BYTES];
-    rotor_file file;   /* the segment that is written */
-    uint64_t segment;  /* its number */
-    uint64_t sequence; /* of the next frame */
-    uint64_t durable;  /* frames before this sequence number have been synced */
-    uint64_t end;      /* byte behind the last frame */
-    uint64_t synced;   /* byte behind the last frame that has been synced */
-    uint64_t ahead;    /* bytes of the file, zeros behind the last frame included */
-    uint64_t size;     /* leaves of the tree behind the last frame */
-    uint8_t *buffer;   /* frames that have not been written yet */
+    rotor_file file;    /* the segment that is written */
+    uint64_t segment;   /* its number */
+    uint64_t sequence;  /* of the next frame */
+    uint64_t durable;   /* frames before this sequence number have been synced */
+    uint64_t end;       /* byte behind the last frame */
+    uint64_t synced;    /* byte behind the last frame that has been synced */
+    uint64_t ahead;     /* bytes of the file, zeros behind the last frame included */
+    uint64_t size;      /* leaves of the tree behind the last frame */
+    _Atomic bool spare; /* there is a file of that name */
+    uint8_t *buffer;    /* frames that have not been written yet */
     size_t buffered;
     size_t capacity;
 } rotor_log;
@@ -100,6 +104,10 @@ rotor_status rotor_log_sync(rotor_log *log, rotor_error *error);
 /* Creates the next segment, ends this one with an `end` frame, syncs it and goes on in the next. Everything before is
  * durable then. The `end` frame takes a sequence number. */
 rotor_status rotor_log_rotate(rotor_log *log, rotor_error *error);
+
+/* Removes a segment that no commit names any more, or keeps it as the spare if there is none. May be called while
+ * another thread appends. */
+rotor_status rotor_log_retire_segment(rotor_log *log, uint64_t segment, rotor_error *error);
 
 /* Frees the buffer and closes the file, without writing anything. */
 void rotor_log_close(rotor_log *log);

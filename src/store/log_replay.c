@@ -406,6 +406,19 @@ static rotor_status follow_to_the_end(replay *r, rotor_error *error) {
     }
 }
 
+/* What has been read since the log's last segment was entered is what it holds only if it has not become another one
+ * meanwhile: a process that writes may have committed, and taken the file for its next segment. */
+static rotor_status look_again(replay *r, rotor_error *error) {
+    uint8_t bytes[ROTOR_LOG_HEADER_BYTES];
+    rotor_segment_header header;
+    rotor_status status = rotor_file_read(&r->segment.file, bytes, sizeof bytes, 0, error);
+    if (status == ROTOR_OK && !rotor_segment_header_decode(&header, r->superblock->tree_id, r->segment.number, bytes)) {
+        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%s/%s: its header was changed while it was read",
+                            shown_path(r->directory), r->segment.file.name);
+    }
+    return status;
+}
+
 rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *directory,
                               const rotor_superblock *superblock, const rotor_log_reader *reader, rotor_error *error) {
     uint8_t *memory = aligned_alloc(ALIGNMENT, ALIGNMENT + LEAVES_BYTES + WINDOW_BYTES);
@@ -424,6 +437,9 @@ rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *dir
     rotor_status status = enter_segment(&r, superblock->log_segment, "named by the superblock", error);
     if (status == ROTOR_OK) {
         status = follow_to_the_end(&r, error);
+    }
+    if (status == ROTOR_OK) {
+        status = look_again(&r, error);
     }
     rotor_file_close(&r.segment.file);
     free(memory);

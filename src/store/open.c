@@ -37,7 +37,7 @@ static int take_inventory(void *context, const char *name) {
     } else if (rotor_log_parse(name, &segment)) {
         found->first_segment = found->first_segment || segment == 1;
         found->parts = found->parts || segment != 1;
-    } else if (rotor_level_file_parse(name, &level, &shard)) {
+    } else if (rotor_level_file_parse(name, &level, &shard) || strcmp(name, ROTOR_LOG_SPARE_NAME) == 0) {
         found->parts = true;
     } else if (strcmp(name, LOCK_NAME) != 0 && strcmp(name, ROTOR_NEW_SUPERBLOCK_NAME) != 0 &&
                strcmp(name, "lost+found") != 0 && !found->foreign) {
@@ -520,6 +520,9 @@ static int remove_leftover(void *context, const char *name) {
     bool unfinished = ours && length > 4 && strcmp(name + length - 4, ".new") == 0;
     bool outdated = rotor_log_parse(name, &segment) &&
                     (segment < these->store->superblock.log_segment || segment > these->store->log.segment);
+    if (strcmp(name, ROTOR_LOG_SPARE_NAME) == 0) {
+        atomic_store(&these->store->log.spare, true);
+    }
     if (unfinished || outdated) {
         these->status = rotor_file_remove(&these->store->directory, name, these->error);
     }

@@ -1,6 +1,7 @@
 /* The life of a store: opening it with its threads, failing, being asked, closing. Must not know formats. */
 #include "store/store.h"
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "store/open.h"
 
@@ -13,6 +14,8 @@
 #define DEFAULT_EXTENT_LEAVES 4096
 /* Inserts wait when this many times what makes a checkpoint due has come together. */
 #define MOST_DUE 4
+/* So many waiting callers a processor keep it busy while one of them syncs: they step back before they sleep. */
+#define MANY_WAITERS 12
 /* How often opening read-only starts over because the writer has committed meanwhile. */
 #define MOST_TRIES 64
 
@@ -68,6 +71,7 @@ static rotor_store *create(const rotor_options *options, const rotor_store_setup
     rotor_level_files_init(&store->leaf_files, &store->directory, ROTOR_MIN_SHARD_BITS);
     rotor_level_files_init(&store->checkpoint_files, &store->directory, ROTOR_MIN_SHARD_BITS);
     store->segment_bytes = setup->segment_bytes != 0 ? setup->segment_bytes : DEFAULT_SEGMENT_BYTES;
+    store->many_waiters = MANY_WAITERS * rotor_cpu_count();
     store->extent_leaves = setup->extent_leaves != 0 ? setup->extent_leaves : DEFAULT_EXTENT_LEAVES;
     return store;
 }

@@ -55,7 +55,7 @@ typedef struct rotor_store {
 
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* anything below, but for those who wait for a flight */
-    bool flushing;
+    _Atomic bool flushing;  /* changed under `mutex` only */
     bool copying;
     uint32_t truncating;
     /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
@@ -64,6 +64,21 @@ typedef struct rotor_store {
     rotor_token flight_moment;      /* what it makes durable */
     rotor_gate flights[2];          /* the end of an even one, of an odd one; opened under `mutex` */
     _Atomic uint64_t timed_waiters; /* for whom the background thread flushes at once */
+
+    /* Callers that wait as long as it takes; their difference is how many wait now. */
+    _Atomic uint64_t arrivals;
+    _Atomic uint64_t departures;
+    uint32_t many_waiters;              /* at which they step back before they sleep ... */
+    _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
+    _Atomic int32_t credit;             /* how much it has been of use */
+    _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
+    _Atomic uint64_t flight_ns;         /* how long the last one took */
+    /* Whoever holds `flushing`. */
+    uint64_t boarded;        /* arrivals when the last flight took off */
+    uint64_t crowd;          /* who waited when it landed */
+    uint32_t modesty;        /* how often a leader halves that before it waits for as many */
+    uint32_t modest_flights; /* until that is lowered by one; and how many they were at first */
+    uint32_t last_modest_flights;
 
     /* Under `mutex`; written by whoever holds `flushing`. */
     uint64_t logged;               /* leaves in the log or the level files */

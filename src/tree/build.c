@@ -11,6 +11,8 @@
 
 /* Nodes of a block: small enough that its parents stay in the first-level cache; 256 to 64K differ by less than 3 %. */
 #define BLOCK_NODES 1024
+/* Tasks for each thread, at least, where there are blocks enough. */
+#define FAIR_TASKS 2
 /* Leaves of a batch from which on they are streamed past the caches. Smaller batches are faster without. */
 #define STREAM_LEAVES 512
 /* Bytes of children with which a streamed batch begins: at least one group of the largest arity. */
@@ -253,7 +255,10 @@ static void grow_level(growth *grown) {
         build_task(grown, 0);
         return;
     }
-    grown->task_blocks = (tree->task_nodes - 1) / nodes + 1;
+    /* Small enough for everybody to have some, so that nobody waits long for who has the last. */
+    uint64_t most = (tree->task_nodes - 1) / nodes + 1;
+    uint64_t fair = (blocks - 1) / (FAIR_TASKS * (uint64_t)tree->threads) + 1;
+    grown->task_blocks = most < fair ? most : fair;
     rotor_pool_run(pool, build_task, grown, (blocks - 1) / grown->task_blocks + 1);
 }
 
