@@ -291,6 +291,14 @@ static rotor_status verify_edge(rotor_store *store, rotor_error *error) {
     return status;
 }
 
+/* Mappings are made for proofs, which read a group here and a group there. Read from end to end like that, 427 MB that
+ * were not in memory took 3.0 s, and with read-ahead 0.3 s. */
+static void expect_order(rotor_store *store, bool in_order) {
+    for (uint32_t level = 0; level < store->mapped_below && store->tree->levels[level] != NULL; level++) {
+        rotor_level_expect_order(store->tree->levels[level], in_order);
+    }
+}
+
 static rotor_status verify_all(rotor_store *store, rotor_error *error) {
     rotor_snapshot snapshot;
     rotor_hash root;
@@ -300,7 +308,9 @@ static rotor_status verify_all(rotor_store *store, rotor_error *error) {
     }
     rotor_status status = rotor_snapshot_take(store->tree, &snapshot);
     if (status == ROTOR_OK && snapshot.size > 0) {
+        expect_order(store, true);
         status = rotor_check_nodes(&snapshot, snapshot.size, report, &root, NULL, NULL, NULL, NULL);
+        expect_order(store, false);
         if (status != ROTOR_OK) {
             status =
                 rotor_fail(error, status, 0, "verifying %s: %s", store->directory.path, rotor_status_message(status));
