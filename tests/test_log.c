@@ -189,6 +189,7 @@ static void what_is_appended_is_replayed(void **state) {
     expect_ok(sync_log(&s), "%s", s.error.message);
     expect_replay(&s, s.count, 0, "all", 0);
     expect(s.replayed == s.count, "%" PRIu64 " frames", s.replayed);
+    expect(s.placed > s.count, "%" PRIu64 " frames at their places", s.placed);
     uint64_t bytes = s.position.end;
     for (uint64_t i = 0; i < s.count; i++) {
         bytes += s.frames[i].kind == ROTOR_FRAME_END ? s.frames[i].end : 0;

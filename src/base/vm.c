@@ -79,6 +79,10 @@ void rotor_vm_will_need(const void *start, size_t bytes) {
     (void)madvise((void *)((uintptr_t)start - skew), bytes + skew, MADV_WILLNEED);
 }
 
+void rotor_vm_expect_order(void *start, size_t bytes, bool in_order) {
+    (void)madvise(start, bytes, in_order ? MADV_NORMAL : MADV_RANDOM);
+}
+
 void rotor_vm_release(void *start, size_t bytes) {
     (void)munmap(start, bytes);
 }

@@ -7,6 +7,7 @@
 
 #include "rotortree.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ROTOR_VM_HUGE_BYTES ((size_t)2 << 20)
@@ -33,6 +34,10 @@ void rotor_vm_populate_read(void *start, size_t bytes);
 /* Has pages of files read in the background. Costs speed only when it fails. `start` need not be at a page's boundary.
  */
 void rotor_vm_will_need(const void *start, size_t bytes);
+
+/* Says in which order pages of files will be read: one after the other, so that a cold one brings those behind it with
+ * it, or here and there (what a mapping is made with). Costs speed only when it fails. Whole pages. */
+void rotor_vm_expect_order(void *start, size_t bytes, bool in_order);
 
 void rotor_vm_release(void *start, size_t bytes);
 

@@ -3,6 +3,7 @@
 #ifndef ROTOR_STORE_LOG_H
 #define ROTOR_STORE_LOG_H
 
+#include "base/pool.h"
 #include "os/file.h"
 #include "rotortree.h"
 #include "store/superblock.h"
@@ -117,11 +118,17 @@ void rotor_log_close(rotor_log *log);
 /* What replay hands out, in the order of the log; anything but ROTOR_OK ends it and is its result. */
 typedef struct rotor_log_reader {
     void *context;
-    /* `leaves` is 64-byte aligned and has ROTOR_HASH_HEADROOM readable bytes before it. */
+    /* Memory in one piece in which the leaves first..first+count-1 may be put before it is known whether they count;
+     * NULL when there is none, for whatever reason. May be NULL. */
+    uint8_t *(*place)(void *context, uint64_t first, uint64_t count);
+    /* `leaves` is NULL when they are at their place, else 64-byte aligned with ROTOR_HASH_HEADROOM readable bytes
+     * before it. */
     rotor_status (*leaves)(void *context, uint64_t first, const uint8_t *leaves, uint64_t count, bool in_level_files,
                            rotor_error *error);
     /* The frame's own segment and sequence number. */
     rotor_status (*truncate)(void *context, uint64_t size, uint64_t segment, uint64_t sequence, rotor_error *error);
+    /* The threads that share the reading of many leaves to their places; NULL: this one alone. May be NULL. */
+    rotor_pool *(*pool)(void *context);
 } rotor_log_reader;
 
 typedef struct rotor_log_position {
@@ -134,10 +141,11 @@ typedef struct rotor_log_position {
     uint64_t log_bytes;   /* of all segments read, up to `end` */
 } rotor_log_position;
 
-/* Replays the log of a tree, from the first frame of the segment that the superblock names. Memory is bounded by one
- * frame. Extents are read from the level files. Another process may append meanwhile: the result is then some moment
- * between. Errors: ROTOR_DAMAGED with file and offset, ROTOR_IO, ROTOR_OUT_OF_MEMORY, and what `reader` returned;
- * `reader` may have been handed frames before, and `position` is then as it was. */
+/* Replays the log of a tree, from the first frame of the segment that the superblock names. Its own
+ * memory is bounded by one frame; places are asked for up to 3 MiB ahead of what counts. Extents are read from the
+ * level files. Another process may append meanwhile: the result is then some moment between. Errors: ROTOR_DAMAGED with
+ * file and offset, ROTOR_IO, ROTOR_OUT_OF_MEMORY, and what `reader` returned; `reader` may have been handed frames
+ * before, and `position` is then as it was. */
 rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *directory,
                               const rotor_superblock *superblock, const rotor_log_reader *reader, rotor_error *error);
 

@@ -12,8 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Small frames and zeros are read through a window that grows while it is used up from end to end: behind large
+ * frames, whose leaves do not pass through it, it is small. */
 #define WINDOW_BYTES ((size_t)256 << 10)
+#define LEAST_WINDOW_BYTES ((size_t)4 << 10)
 #define ALIGNMENT ((size_t)64)
+/* Frames that are read at a time, and bytes of their leaves: enough work for threads to share, and little enough to be
+ * hashed before it has left the last-level cache. */
+#define MOST_AHEAD 256
+#define MOST_AHEAD_BYTES ((size_t)2 << 20)
+/* Leaves that are read straight to their place, and pieces in which they are, so that they are in the second-level
+ * cache when their checksum is computed. */
+#define LEAST_DIRECT_BYTES ((size_t)16 << 10)
+#define PIECE_BYTES ((size_t)128 << 10)
+/* From here on threads are worth waking. */
+#define LEAST_SHARED_BYTES ((size_t)256 << 10)
 #define LEAVES_BYTES ((size_t)ROTOR_LOG_MOST_LEAVES * ROTOR_HASH_BYTES)
 
 _Static_assert(ROTOR_HASH_HEADROOM <= ALIGNMENT, "the bytes before the leaves are the headroom");
@@ -25,8 +38,17 @@ typedef struct segment {
     uint64_t bytes;  /* of the file */
     uint64_t start;  /* of the window in the file */
     size_t held;     /* bytes in the window */
+    size_t reach;    /* bytes that the window takes next */
     uint8_t *window; /* WINDOW_BYTES; shared by the segments that one replay has open */
 } segment;
+
+/* A frame of leaves that was met ahead of its turn, and whose leaves have a place. */
+typedef struct placed_frame {
+    rotor_frame frame;
+    uint64_t offset; /* of its leaves in the segment */
+    uint8_t *place;
+    bool is_read; /* its leaves are at their place and have its checksum */
+} placed_frame;
 
 typedef struct replay {
     rotor_directory *directory;
@@ -36,8 +58,11 @@ typedef struct replay {
     rotor_log_position at;
     uint64_t earlier_bytes; /* of the segments before */
     uint64_t durable;       /* the highest that a frame has told */
-    uint8_t *leaves;        /* of one frame */
+    uint8_t *leaves;        /* of one frame that has no place */
     const char *wrong;      /* with what stands at the first place without a valid frame */
+    placed_frame *ahead;    /* MOST_AHEAD; frames from `at` on */
+    size_t ahead_count;
+    size_t unread; /* bytes of their leaves that have not been read yet */
 } replay;
 
 /* What a search for frames found. */
@@ -76,8 +101,11 @@ static bool is_within(const segment *from, uint64_t offset, uint64_t count) {
 }
 
 static rotor_status fill_window(segment *from, uint64_t offset, rotor_error *error) {
+    bool goes_on = from->held > 0 && offset == from->start + from->held;
+    from->reach = goes_on ? from->reach * 2 : LEAST_WINDOW_BYTES;
+    from->reach = from->reach < WINDOW_BYTES ? from->reach : WINDOW_BYTES;
     uint64_t rest = from->bytes - offset;
-    size_t count = rest < WINDOW_BYTES ? (size_t)rest : WINDOW_BYTES;
+    size_t count = rest < from->reach ? (size_t)rest : from->reach;
     from->held = 0;
     rotor_status status = rotor_file_read(&from->file, from->window, count, offset, error);
     if (status == ROTOR_OK) {
@@ -241,41 +269,58 @@ static rotor_status read_leaves(replay *r, const rotor_frame *frame, rotor_error
     return status;
 }
 
-/* Reads the frame at the present place with its leaves. r->wrong is NULL when it is valid. */
-static rotor_status read_frame(replay *r, rotor_frame *frame, rotor_error *error) {
+static bool has_leaves(const rotor_frame *frame) {
+    return frame->kind == ROTOR_FRAME_LEAVES || frame->kind == ROTOR_FRAME_EXTENT;
+}
+
+/* Bytes of the segment from a frame's header to the next one's. */
+static uint64_t bytes_of(const rotor_frame *frame) {
+    return ROTOR_LOG_HEADER_BYTES + (frame->kind == ROTOR_FRAME_LEAVES ? frame->count * ROTOR_HASH_BYTES : 0);
+}
+
+/* Reads the header of the frame that is to be at `at`. r->wrong is NULL when it is valid there. */
+static rotor_status read_header(replay *r, const rotor_log_position *at, rotor_frame *frame, rotor_error *error) {
     uint8_t bytes[ROTOR_LOG_HEADER_BYTES];
     r->wrong = NULL;
-    if (!is_within(&r->segment, r->at.end, sizeof bytes)) {
+    if (!is_within(&r->segment, at->end, sizeof bytes)) {
         r->wrong = "the file ends there";
         return ROTOR_OK;
     }
-    rotor_status status = read_bytes(&r->segment, bytes, sizeof bytes, r->at.end, error);
+    rotor_status status = read_bytes(&r->segment, bytes, sizeof bytes, at->end, error);
     if (status != ROTOR_OK) {
         return status;
     }
     if (!rotor_frame_decode(frame, r->superblock->tree_id, r->segment.number, bytes)) {
         r->wrong = last_nonzero_end(bytes, sizeof bytes) == 0 ? "there are zeros" : "its header is not valid";
-    } else if (frame->sequence != r->at.sequence) {
+    } else if (frame->sequence != at->sequence) {
         r->wrong = "another frame stands there";
-    } else if (frame->kind == ROTOR_FRAME_TRUNCATE ? frame->first > r->at.size : frame->first != r->at.size) {
+    } else if (frame->kind == ROTOR_FRAME_TRUNCATE ? frame->first > at->size : frame->first != at->size) {
         r->wrong = "it does not go on from the size before it";
-    } else if (frame->kind == ROTOR_FRAME_LEAVES || frame->kind == ROTOR_FRAME_EXTENT) {
-        status = read_leaves(r, frame, error);
     }
-    return status;
+    return ROTOR_OK;
 }
 
-/* Hands out a valid frame and moves behind it. */
-static rotor_status accept_frame(replay *r, const rotor_frame *frame, rotor_error *error) {
+/* Reads the frame at the present place with its leaves. r->wrong is NULL when it is valid. */
+static rotor_status read_frame(replay *r, rotor_frame *frame, rotor_error *error) {
+    rotor_status status = read_header(r, &r->at, frame, error);
+    return status == ROTOR_OK && r->wrong == NULL && has_leaves(frame) ? read_leaves(r, frame, error) : status;
+}
+
+static void move_behind(rotor_log_position *at, const rotor_frame *frame) {
+    at->sequence++;
+    at->size = frame->first + frame->count;
+    at->end += bytes_of(frame);
+}
+
+/* Hands out a valid frame and moves behind it. `leaves` is NULL when they are at their place. */
+static rotor_status accept_frame(replay *r, const rotor_frame *frame, const uint8_t *leaves, rotor_error *error) {
     const rotor_log_reader *reader = r->reader;
     rotor_status status = ROTOR_OK;
-    uint64_t payload = 0;
     if (frame->kind == ROTOR_FRAME_TRUNCATE) {
         status = reader->truncate(reader->context, frame->first, frame->segment, frame->sequence, error);
-    } else if (frame->kind != ROTOR_FRAME_END) {
-        bool in_level_files = frame->kind == ROTOR_FRAME_EXTENT;
-        status = reader->leaves(reader->context, frame->first, r->leaves, frame->count, in_level_files, error);
-        payload = in_level_files ? 0 : frame->count * ROTOR_HASH_BYTES;
+    } else if (has_leaves(frame)) {
+        status = reader->leaves(reader->context, frame->first, leaves, frame->count, frame->kind == ROTOR_FRAME_EXTENT,
+                                error);
     }
     if (status != ROTOR_OK) {
         return status;
@@ -285,9 +330,7 @@ static rotor_status accept_frame(replay *r, const rotor_frame *frame, rotor_erro
         r->durable = frame->durable;
         r->at.proven_size = frame->first < r->at.size ? frame->first : r->at.size;
     }
-    r->at.sequence++;
-    r->at.size = frame->first + frame->count;
-    r->at.end += ROTOR_LOG_HEADER_BYTES + payload;
+    move_behind(&r->at, frame);
     if (frame->kind == ROTOR_FRAME_END) {
         r->earlier_bytes += r->at.end;
         status = enter_segment(r, r->segment.number + 1, "named by the end of the segment before", error);
@@ -295,15 +338,115 @@ static rotor_status accept_frame(replay *r, const rotor_frame *frame, rotor_erro
     return status;
 }
 
+/* ---- many frames at a time
+ *
+ * Frames whose leaves have a place are read ahead of their turn, by as many threads as there are, and count when all
+ * before them do. What is wrong with one that does not is found by those who read it in its turn. */
+
+static bool read_placed_leaves(const replay *r, const placed_frame *placed) {
+    const rotor_frame *frame = &placed->frame;
+    size_t bytes = (size_t)frame->count * ROTOR_HASH_BYTES;
+    uint32_t crc = 0;
+    if (frame->kind == ROTOR_FRAME_EXTENT) {
+        return rotor_level_files_read(r->directory, r->superblock->shard_bits, 0, frame->first, frame->count,
+                                      placed->place, NULL) == ROTOR_OK &&
+               rotor_crc32c(0, placed->place, bytes) == frame->leaves_crc;
+    }
+    for (size_t done = 0; done < bytes; done += PIECE_BYTES) {
+        size_t count = bytes - done < PIECE_BYTES ? bytes - done : PIECE_BYTES;
+        if (rotor_file_read(&r->segment.file, placed->place + done, count, placed->offset + done, NULL) != ROTOR_OK) {
+            return false;
+        }
+        crc = rotor_crc32c(crc, placed->place + done, count);
+    }
+    return crc == frame->leaves_crc;
+}
+
+static void read_placed_frame(void *context, uint64_t task) {
+    const replay *r = context;
+    placed_frame *placed = &r->ahead[task];
+    placed->is_read = placed->is_read || read_placed_leaves(r, placed);
+}
+
+/* Enters the frame at `at` if its leaves have a place. */
+static rotor_status place_frame(replay *r, rotor_log_position *at, bool *is_placed, rotor_error *error) {
+    placed_frame *placed = &r->ahead[r->ahead_count];
+    rotor_frame *frame = &placed->frame;
+    *is_placed = false;
+    rotor_status status = read_header(r, at, frame, error);
+    if (status != ROTOR_OK || r->wrong != NULL || !has_leaves(frame) ||
+        !is_within(&r->segment, at->end, bytes_of(frame))) {
+        return status;
+    }
+    size_t bytes = (size_t)frame->count * ROTOR_HASH_BYTES;
+    placed->offset = at->end + ROTOR_LOG_HEADER_BYTES;
+    placed->place = r->reader->place(r->reader->context, frame->first, frame->count);
+    if (placed->place == NULL) {
+        return ROTOR_OK;
+    }
+    placed->is_read = frame->kind == ROTOR_FRAME_LEAVES && bytes < LEAST_DIRECT_BYTES;
+    if (placed->is_read) {
+        status = read_bytes(&r->segment, placed->place, bytes, placed->offset, error);
+        if (status != ROTOR_OK || rotor_crc32c(0, placed->place, bytes) != frame->leaves_crc) {
+            return status;
+        }
+    } else {
+        r->unread += bytes;
+    }
+    *is_placed = true;
+    r->ahead_count++;
+    move_behind(at, frame);
+    return ROTOR_OK;
+}
+
+/* `all` when there were some, and all of them counted. */
+static rotor_status follow_placed_frames(replay *r, bool *all, rotor_error *error) {
+    rotor_log_position at = r->at;
+    bool is_placed = r->reader->place != NULL;
+    r->ahead_count = 0;
+    r->unread = 0;
+    while (is_placed && r->ahead_count < MOST_AHEAD && r->unread < MOST_AHEAD_BYTES) {
+        rotor_status status = place_frame(r, &at, &is_placed, error);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+    }
+    bool is_much = r->reader->pool != NULL && r->unread >= LEAST_SHARED_BYTES;
+    rotor_pool *pool = is_much ? r->reader->pool(r->reader->context) : NULL;
+    if (pool != NULL) {
+        rotor_pool_run(pool, read_placed_frame, r, r->ahead_count);
+    }
+    for (size_t i = 0; pool == NULL && i < r->ahead_count; i++) {
+        read_placed_frame(r, i);
+    }
+    size_t counted = 0;
+    while (counted < r->ahead_count && r->ahead[counted].is_read) {
+        rotor_status status = accept_frame(r, &r->ahead[counted].frame, NULL, error);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        counted++;
+    }
+    *all = counted > 0 && counted == r->ahead_count;
+    return ROTOR_OK;
+}
+
 /* Goes on up to the first place without a valid frame. */
 static rotor_status follow_frames(replay *r, rotor_error *error) {
     for (;;) {
+        bool all = true;
+        rotor_status status = ROTOR_OK;
+        while (status == ROTOR_OK && all) {
+            status = follow_placed_frames(r, &all, error);
+        }
         rotor_frame frame;
-        rotor_status status = read_frame(r, &frame, error);
+        if (status == ROTOR_OK) {
+            status = read_frame(r, &frame, error);
+        }
         if (status != ROTOR_OK || r->wrong != NULL) {
             return status;
         }
-        status = accept_frame(r, &frame, error);
+        status = accept_frame(r, &frame, r->leaves, error);
         if (status != ROTOR_OK) {
             return status;
         }
@@ -422,7 +565,10 @@ static rotor_status look_again(replay *r, rotor_error *error) {
 rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *directory,
                               const rotor_superblock *superblock, const rotor_log_reader *reader, rotor_error *error) {
     uint8_t *memory = aligned_alloc(ALIGNMENT, ALIGNMENT + LEAVES_BYTES + WINDOW_BYTES);
-    if (memory == NULL) {
+    placed_frame *ahead = malloc(MOST_AHEAD * sizeof *ahead);
+    if (memory == NULL || ahead == NULL) {
+        free(memory);
+        free(ahead);
         return rotor_fail(error, ROTOR_OUT_OF_MEMORY, 0, "no memory to read the log of %s", directory->path);
     }
     memset(memory, 0, ALIGNMENT);
@@ -433,6 +579,7 @@ rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *dir
         .segment = {.file = ROTOR_FILE_CLOSED, .window = memory + ALIGNMENT + LEAVES_BYTES},
         .at = {.sequence = superblock->log_sequence, .size = superblock->size, .proven_size = superblock->size},
         .leaves = memory + ALIGNMENT,
+        .ahead = ahead,
     };
     rotor_status status = enter_segment(&r, superblock->log_segment, "named by the superblock", error);
     if (status == ROTOR_OK) {
@@ -443,6 +590,7 @@ rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *dir
     }
     rotor_file_close(&r.segment.file);
     free(memory);
+    free(ahead);
     if (status == ROTOR_OK) {
         if (r.at.sequence <= superblock->log_end) {
             r.at.proven_size = r.at.size;

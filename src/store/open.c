@@ -291,6 +291,14 @@ static rotor_status verify_edge(rotor_store *store, rotor_error *error) {
     return status;
 }
 
+/* Mappings are made for proofs, which read a group here and a group there. Read from end to end like that, 427 MB that
+ * were not in memory took 3.0 s, and with read-ahead 0.3 s. */
+static void expect_order(rotor_store *store, bool in_order) {
+    for (uint32_t level = 0; level < store->mapped_below && store->tree->levels[level] != NULL; level++) {
+        rotor_level_expect_order(store->tree->levels[level], in_order);
+    }
+}
+
 static rotor_status verify_all(rotor_store *store, rotor_error *error) {
     rotor_snapshot snapshot;
     rotor_hash root;
@@ -300,7 +308,9 @@ static rotor_status verify_all(rotor_store *store, rotor_error *error) {
     }
     rotor_status status = rotor_snapshot_take(store->tree, &snapshot);
     if (status == ROTOR_OK && snapshot.size > 0) {
+        expect_order(store, true);
         status = rotor_check_nodes(&snapshot, snapshot.size, report, &root, NULL, NULL, NULL, NULL);
+        expect_order(store, false);
         if (status != ROTOR_OK) {
             status =
                 rotor_fail(error, status, 0, "verifying %s: %s", store->directory.path, rotor_status_message(status));
@@ -332,10 +342,23 @@ typedef struct replay {
     uint64_t barrier_frame_segment;
 } replay;
 
+static uint8_t *place_leaves(void *context, uint64_t first, uint64_t count) {
+    return rotor_tree_place(((replay *)context)->store->tree, first, count);
+}
+
+static rotor_pool *share_reading(void *context) {
+    return rotor_tree_pool(((replay *)context)->store->tree);
+}
+
 static rotor_status replay_leaves(void *context, uint64_t first, const uint8_t *leaves, uint64_t count,
                                   bool in_level_files, rotor_error *error) {
     rotor_store *store = ((replay *)context)->store;
-    rotor_status status = rotor_tree_append(store->tree, NULL, NULL, (const rotor_hash *)(const void *)leaves, count);
+    rotor_status status = ROTOR_OK;
+    if (leaves == NULL) {
+        rotor_tree_take(store->tree, count);
+    } else {
+        status = rotor_tree_append(store->tree, NULL, NULL, (const rotor_hash *)(const void *)leaves, count);
+    }
     if (status == ROTOR_OK && in_level_files && !rotor_extents_add(&store->extents, first, first + count)) {
         status = ROTOR_OUT_OF_MEMORY;
     }
@@ -479,7 +502,11 @@ static rotor_status check_last_segment(rotor_store *store, const rotor_log_posit
 
 static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     replay log = {.store = store};
-    rotor_log_reader reader = {.context = &log, .leaves = replay_leaves, .truncate = replay_truncate};
+    rotor_log_reader reader = {.context = &log,
+                               .place = place_leaves,
+                               .leaves = replay_leaves,
+                               .truncate = replay_truncate,
+                               .pool = share_reading};
     rotor_log_position position;
     rotor_status status = rotor_log_replay(&position, &store->directory, &store->superblock, &reader, error);
     if (status != ROTOR_OK) {

@@ -335,6 +335,18 @@ rotor_status rotor_level_reclaim(rotor_level *level, uint64_t first) {
     return ROTOR_OK;
 }
 
+void rotor_level_expect_order(const rotor_level *level, bool in_order) {
+    size_t page = rotor_vm_page_bytes();
+    uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_relaxed);
+    for (uint32_t e = 0; e < count; e++) {
+        const rotor_extent *extent = &level->extents[e];
+        size_t from = extent->skew > 0 ? page : 0; /* of a first page that is shared with the extent before */
+        if (from < extent->filed_bytes) {
+            rotor_vm_expect_order(origin_of(extent) + from, extent->filed_bytes - from, in_order);
+        }
+    }
+}
+
 uint64_t rotor_level_filed_bytes(const rotor_level *level) {
     uint32_t count = atomic_load_explicit(&level->extent_count, memory_order_acquire);
     uint64_t bytes = 0;

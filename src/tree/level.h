@@ -66,6 +66,9 @@ rotor_status rotor_level_map(rotor_level *level, uint64_t nodes, rotor_level_map
  * are written to. When it fails nothing has changed. The writer only. */
 rotor_status rotor_level_reclaim(rotor_level *level, uint64_t first);
 
+/* Says whether pages of files will be read one after the other, as rotor_vm_expect_order(). The writer only. */
+void rotor_level_expect_order(const rotor_level *level, bool in_order);
+
 /* Bytes of nodes in pages of files. */
 uint64_t rotor_level_filed_bytes(const rotor_level *level);
 

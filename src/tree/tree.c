@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 
+/* Leaves that are taken before their parents are hashed: 2 MiB, which are in the last-level cache still. */
+#define TAKEN_LEAVES ((uint64_t)64 << 10)
+
 /* a * b, at most ROTOR_SHAPE_MAX_SIZE. */
 static uint64_t multiply_bounded(uint64_t a, uint64_t b) {
     uint64_t product;
@@ -306,6 +309,31 @@ void rotor_tree_adopt(rotor_tree *tree, uint64_t size) {
     tree->folded = size;
     publish(tree, true);
     accept_size(tree, size);
+}
+
+uint8_t *rotor_tree_place(rotor_tree *tree, uint64_t first, uint64_t count) {
+    if (first < tree->size || check_growth(tree, first, count) != ROTOR_OK ||
+        make_room(tree, first + count) != ROTOR_OK) {
+        return NULL;
+    }
+    uint64_t run;
+    uint8_t *place = rotor_level_run(tree->levels[0], first, count, &run);
+    return run == count ? place : NULL;
+}
+
+void rotor_tree_take(rotor_tree *tree, uint64_t count) {
+    accept_size(tree, tree->size + count);
+    if (tree->size - tree->folded >= TAKEN_LEAVES) {
+        fold(tree);
+    }
+}
+
+rotor_pool *rotor_tree_pool(rotor_tree *tree) {
+    if (tree->pool == NULL && tree->threads > 1 && !tree->pool_failed) {
+        tree->pool = rotor_pool_create(tree->threads);
+        tree->pool_failed = tree->pool == NULL;
+    }
+    return tree->pool;
 }
 
 rotor_status rotor_tree_map(rotor_tree *tree, uint32_t level, uint64_t nodes, rotor_level_mapper *map, void *context) {

@@ -109,6 +109,16 @@ bool rotor_tree_notify(rotor_tree *tree, uint64_t size, void (*appended)(void *c
 rotor_status rotor_tree_prepare(rotor_tree *tree, uint64_t size, uint32_t filed_levels);
 void rotor_tree_adopt(rotor_tree *tree, uint64_t size);
 
+/* Memory in one piece for the leaves first..first+count-1, which the tree does not have yet; NULL when it may not have
+ * them or there is none. Whatever is put there has no meaning before rotor_tree_take() has accepted `count` leaves from
+ * where the tree ends, which were put to their places; their parents are hashed many at a time. No other thread may
+ * know the tree yet. */
+uint8_t *rotor_tree_place(rotor_tree *tree, uint64_t first, uint64_t count);
+void rotor_tree_take(rotor_tree *tree, uint64_t count);
+
+/* The threads that build the tree, started if need be; NULL when the caller's is the only one. The writer only. */
+rotor_pool *rotor_tree_pool(rotor_tree *tree);
+
 /* rotor_level_map() under the writer's lock. */
 rotor_status rotor_tree_map(rotor_tree *tree, uint32_t level, uint64_t nodes, rotor_level_mapper *map, void *context);
 
