@@ -287,7 +287,7 @@ static int remove_name(void *context, const char *name) {
     tree_removal *removal = context;
     size_t length = strlen(name);
     bool is_ours = strcmp(name, "superblock") == 0 || begins_with(name, "log-") || begins_with(name, "level-") ||
-                   (length > 4 && strcmp(name + length - 4, ".new") == 0);
+                   strcmp(name, "log.spare") == 0 || (length > 4 && strcmp(name + length - 4, ".new") == 0);
     if (is_ours && removal->os->unlink(removal->os->context, removal->directory, name) == 0) {
         removal->removed++;
     }
