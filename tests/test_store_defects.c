@@ -533,6 +533,57 @@ static void a_failed_flush_in_the_background(void **state) {
     close_failed(&s, 105, EIO);
 }
 
+/* ---------------------------------------------------------------- a log that several threads read */
+
+#define SHARED_FRAMES 12u
+#define SHARED_FRAME_LEAVES 3000u
+#define SHARED_EXTENT_LEAVES 9000u
+
+static void flip_a_byte(const store_scene *s, const image *whole, const char *name, size_t at) {
+    uint8_t byte = image_find((image *)(uintptr_t)whole, name)->bytes[at] ^ 16;
+    file_patch(s->path, name, &byte, 1, at);
+}
+
+/* Leaves of later frames are at their places, and right, when a frame before them turns out to be damaged. */
+static void a_log_that_threads_read(void **state) {
+    (void)state;
+    store_scene s;
+    image whole;
+    store_begin(&s, 11, 4);
+    s.options.threads = 4;
+    s.setup = (rotor_store_setup){.shard_bits = 14, .extent_leaves = 4000, .segment_bytes = (uint64_t)8 << 20};
+    store_open(&s);
+    for (unsigned i = 0; i < SHARED_FRAMES + 3; i++) {
+        store_insert(&s, i < SHARED_FRAMES ? SHARED_FRAME_LEAVES : SHARED_EXTENT_LEAVES);
+        expect_ok(rotor_flush(s.tree), "flush");
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        store_insert(&s, 7);
+        expect_ok(rotor_flush(s.tree), "flush");
+    }
+    store_close(&s);
+    expect_as_it_was(&s, "all of it");
+    image_read(&whole, s.path);
+    const size_t frame_bytes = ROTOR_LOG_HEADER_BYTES + (size_t)SHARED_FRAME_LEAVES * ROTOR_HASH_BYTES;
+    for (unsigned i = 0; i < SHARED_FRAMES; i++) {
+        image_write(&whole, s.path);
+        flip_a_byte(&s, &whole, "log-0000000000000001", ROTOR_LOG_HEADER_BYTES + i * frame_bytes + 1000 + 7777 * i);
+        expect_refused(&s, "log-0000000000000001", "a leaf in the log");
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t leaf = SHARED_FRAMES * SHARED_FRAME_LEAVES + i * SHARED_EXTENT_LEAVES + 4321;
+        char name[40];
+        rotor_level_file_name(name, 0, leaf >> s.setup.shard_bits);
+        image_write(&whole, s.path);
+        flip_a_byte(&s, &whole, name, (size_t)(leaf % (1u << s.setup.shard_bits)) * ROTOR_HASH_BYTES);
+        expect_refused(&s, "log-0000000000000001", "a leaf in the level files");
+    }
+    image_write(&whole, s.path);
+    expect_as_it_was(&s, "restored");
+    image_free(&whole);
+    store_end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_never_leaves_only_the_log),
@@ -540,6 +591,7 @@ int main(void) {
         cmocka_unit_test(the_next_segment_is_torn),
         cmocka_unit_test(zeros_at_the_end_of_the_log),
         cmocka_unit_test(the_middle_of_the_log),
+        cmocka_unit_test(a_log_that_threads_read),
         cmocka_unit_test(old_files_beside_new_ones),
         cmocka_unit_test(a_failed_flush_is_not_forgotten),
         cmocka_unit_test(a_failed_checkpoint_is_not_forgotten),
