@@ -234,14 +234,7 @@ static void build_task(void *context, uint64_t task) {
 
 /* The pool if this many parents are worth it, else NULL. */
 static rotor_pool *pool_for(rotor_tree *tree, uint64_t parents) {
-    if (tree->threads == 1 || parents < tree->parallel_threshold || tree->pool_failed) {
-        return NULL;
-    }
-    if (tree->pool == NULL) {
-        tree->pool = rotor_pool_create(tree->threads);
-        tree->pool_failed = tree->pool == NULL;
-    }
-    return tree->pool;
+    return parents < tree->parallel_threshold ? NULL : rotor_tree_pool(tree);
 }
 
 static void grow_level(growth *grown) {
