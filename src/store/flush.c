@@ -503,15 +503,19 @@ static bool is_idle(rotor_store *store) {
 
 void *rotor_store_flusher(void *argument) {
     rotor_store *store = argument;
+    uint64_t deadline = rotor_deadline_ns(store->options.flush_interval_ms);
     while (!atomic_load(&store->ending) && !atomic_load(&store->failed)) {
         if (is_idle(store)) {
             (void)rotor_bell_wait(&store->flusher_bell, UINT64_MAX);
+            deadline = rotor_deadline_ns(store->options.flush_interval_ms);
         }
-        uint64_t deadline = rotor_deadline_ns(store->options.flush_interval_ms);
         while (!atomic_load(&store->ending) && atomic_load(&store->timed_waiters) == 0 &&
                rotor_bell_wait(&store->flusher_bell, deadline)) {
             /* rung for something that can wait */
         }
+        /* The interval of leaves that come while this flush is under way begins now: a load that keeps the disk busy
+         * for longer than that is flushed without a pause. */
+        deadline = rotor_deadline_ns(store->options.flush_interval_ms);
         if (!atomic_load(&store->ending)) {
             (void)rotor_store_flush(store);
         }

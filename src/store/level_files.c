@@ -14,6 +14,8 @@
 #define COPY_PIECE_BYTES ((size_t)1 << 20)
 /* Replacing a shard leaves it with one name, unless somebody links it again at once. */
 #define MOST_REPLACEMENTS 3
+/* Bytes written at once from which on the disk begins with them. */
+#define START_BYTES ((size_t)1 << 20)
 /* 2^58 leaves in the smallest shards. */
 #define SHARDS_END (UINT64_C(1) << 51)
 
@@ -292,6 +294,21 @@ static rotor_status make_private(rotor_level_files *files, uint32_t level, uint6
 
 /* ---------------------------------------------------------------- writing */
 
+/* Writes nodes to the file that has been entered. The disk begins with many of them at once, instead of when it is
+ * synced: 320 MB in pieces of 1 MiB, written and synced, took 227 ms without that, and 157 ms with it. */
+static rotor_status write_entered(rotor_level_files *files, uint32_t level, const part *where, const uint8_t *nodes,
+                                  rotor_error *error) {
+    const rotor_os *os = files->directory->os;
+    rotor_file *file = &files->levels[level].file;
+    size_t bytes = (size_t)(where->count * NODE_BYTES);
+    files->levels[level].dirty = true;
+    rotor_status status = rotor_file_write(file, nodes, bytes, where->within * NODE_BYTES, error);
+    if (status == ROTOR_OK && bytes >= START_BYTES && os->start_sync != NULL) {
+        os->start_sync(os->context, file->handle);
+    }
+    return status;
+}
+
 static rotor_status write_part(rotor_level_files *files, uint32_t level, const part *where, const uint8_t *nodes,
                                rotor_error *error) {
     for (unsigned replacements = 0; replacements <= MOST_REPLACEMENTS; replacements++) {
@@ -303,9 +320,7 @@ static rotor_status write_part(rotor_level_files *files, uint32_t level, const p
         status = enter_and_look(files, level, where->shard, &facts, error);
         bool shared = status == ROTOR_OK && facts.links > 1;
         if (status == ROTOR_OK && !shared) {
-            files->levels[level].dirty = true;
-            status = rotor_file_write(&files->levels[level].file, nodes, (size_t)(where->count * NODE_BYTES),
-                                      where->within * NODE_BYTES, error);
+            status = write_entered(files, level, where, nodes, error);
         }
         unlock(files);
         if (!shared) {
