@@ -66,26 +66,7 @@ void rotor_bench_memory(rotor_bench *bench) {
 /* ---------------------------------------------------------------- the machine */
 
 #define COPY_BYTES ((size_t)256 << 20)
-#define FAULT_BYTES ((size_t)64 << 20)
 #define HUGE_BYTES ((size_t)2 << 20)
-
-/* ns for 4 KiB of memory touched for the first time. */
-static double fault_ns(int advice) {
-    uint8_t *memory = mmap(NULL, FAULT_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return (double)NAN;
-    }
-    uint8_t *aligned = memory + (HUGE_BYTES - (uintptr_t)memory % HUGE_BYTES) % HUGE_BYTES;
-    madvise(memory, FAULT_BYTES + HUGE_BYTES, advice);
-    uint64_t begin = rotor_bench_now_ns();
-    for (size_t at = 0; at < FAULT_BYTES; at += 4096) {
-        ((volatile uint8_t *)aligned)[at] = 1;
-    }
-    size_t pages = FAULT_BYTES / 4096;
-    double ns = (double)(rotor_bench_now_ns() - begin) / (double)pages;
-    munmap(memory, FAULT_BYTES + HUGE_BYTES);
-    return ns;
-}
 
 static double copy_rate(uint8_t *target, const rotor_hash *source, bool streamed) {
     uint64_t begin = rotor_bench_now_ns();
@@ -111,12 +92,12 @@ void rotor_bench_context(rotor_bench *bench) {
     }
     madvise(target, COPY_BYTES, MADV_HUGEPAGE); /* as levels have */
     memset(target, 1, COPY_BYTES);
-    fault_ns(MADV_HUGEPAGE); /* brings memory back that a host had taken */
+    rotor_bench_touch_ns(true); /* brings memory back that a host had taken */
     for (size_t round = 0; round < rounds; round++) {
         rotor_bench_add(&copy, copy_rate(target, bench->leaves, false));
         rotor_bench_add(&streamed, copy_rate(target, bench->leaves, true));
-        rotor_bench_add(&small, fault_ns(MADV_NOHUGEPAGE));
-        rotor_bench_add(&huge, fault_ns(MADV_HUGEPAGE));
+        rotor_bench_add(&small, rotor_bench_touch_ns(false));
+        rotor_bench_add(&huge, rotor_bench_touch_ns(true));
     }
     bool streams = rotor_bench_copy_streamed(target, bench->leaves->bytes, ROTOR_HASH_BYTES);
     free(target);

@@ -178,7 +178,7 @@ static void measure_rate(const rotor_bench *bench) {
     memset(of_raw, 0, sizeof of_raw);
     for (size_t round = 0; round < rotor_bench_rounds(bench, 11, 31); round++) {
         double raw_rate = WINDOW * 1e9 * (ROTOR_BENCH_STORED_ARITY - 1) / ROTOR_BENCH_STORED_ARITY /
-                          rotor_bench_raw_sequential_ns(bench, WINDOW);
+                          rotor_bench_raw_sequential(bench, WINDOW).wall_ns;
         double small_rate = window_rate(bench, small);
         double large_rate = window_rate(bench, large);
         rotor_bench_add(&rates[0], small_rate);

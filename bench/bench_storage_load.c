@@ -123,7 +123,7 @@ void rotor_bench_storage_load(rotor_bench *bench) {
     run.tree = rotor_bench_stored_open("tree", &options);
     double ns = grow(&run);
     rotor_bench_stored_expect_ok(run.tree, rotor_checkpoint_wait(run.tree, ROTOR_FOREVER), "checkpoint_wait");
-    report(&run, ns, rotor_bench_raw_sequential_ns(bench, SYNC_LEAVES) / SYNC_LEAVES);
+    report(&run, ns, rotor_bench_raw_sequential(bench, SYNC_LEAVES).wall_ns / SYNC_LEAVES);
     rotor_bench_stored_close(run.tree);
     rotor_bench_folder_remove();
 }

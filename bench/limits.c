@@ -3,6 +3,7 @@
 
 #include "base/crc32c.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #define HUGE_BYTES ((size_t)2 << 20)
 #define COPY_BYTES ((size_t)32 << 20) /* for each thread: more than the caches hold */
 #define HEAD 64                       /* readable bytes before a level: kernels look at two of them */
+#define TOUCH_BYTES ((size_t)64 << 20)
 
 void rotor_bench_limit(rotor_bench_row *row, const char *limit, double fraction) {
     rotor_bench_text(row, "limit", limit);
@@ -143,6 +145,23 @@ static void play(table *all, unsigned side) {
 static void *play_second(void *argument) {
     play(argument, 1);
     return NULL;
+}
+
+double rotor_bench_touch_ns(bool huge) {
+    uint8_t *memory = mmap(NULL, TOUCH_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return (double)NAN;
+    }
+    uint8_t *aligned = memory + (HUGE_BYTES - (uintptr_t)memory % HUGE_BYTES) % HUGE_BYTES;
+    madvise(memory, TOUCH_BYTES + HUGE_BYTES, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    uint64_t begin = rotor_bench_now_ns();
+    for (size_t at = 0; at < TOUCH_BYTES; at += 4096) {
+        ((volatile uint8_t *)aligned)[at] = 1;
+    }
+    size_t pages = TOUCH_BYTES / 4096;
+    double ns = (double)(rotor_bench_now_ns() - begin) / (double)pages;
+    munmap(memory, TOUCH_BYTES + HUGE_BYTES);
+    return ns;
 }
 
 double rotor_bench_switch_ns(void) {

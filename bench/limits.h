@@ -37,6 +37,9 @@ double rotor_bench_cached_copy_ns(size_t bytes);
 /* ns to checksum (CRC-32C) that many of bench->leaves on one thread, from memory. */
 double rotor_bench_checksum_ns(const rotor_bench *bench, uint64_t count);
 
+/* ns for 4 KiB of memory from the system touched for the first time; in huge pages where the kernel gives them. */
+double rotor_bench_touch_ns(bool huge);
+
 /* ns for one thread to wake another on the same processor and wait for it. */
 double rotor_bench_switch_ns(void);
 

@@ -117,19 +117,23 @@ static void write_all(int file, const uint8_t *bytes, size_t count, uint64_t off
     }
 }
 
-double rotor_bench_raw_sequential_ns(const rotor_bench *bench, uint64_t count) {
+rotor_bench_span rotor_bench_raw_sequential(const rotor_bench *bench, uint64_t count) {
     const uint8_t *bytes = bench->leaves->bytes;
     size_t total = (size_t)count * sizeof(rotor_hash);
     int file = create("plain");
-    uint64_t begin = rotor_bench_wall_ns();
+    rotor_bench_span start = rotor_bench_start();
     for (size_t at = 0; at < total; at += SEQUENTIAL_STEP) {
         write_all(file, bytes + at, total - at < SEQUENTIAL_STEP ? total - at : SEQUENTIAL_STEP, at);
+#if defined(__linux__)
+        (void)sync_file_range(file, 0, 0,
+                              SYNC_FILE_RANGE_WRITE); /* a third faster than when the sync begins with all */
+#endif
     }
     expect_call(fdatasync(file) == 0, "fdatasync");
-    double ns = (double)(rotor_bench_wall_ns() - begin);
+    rotor_bench_span span = rotor_bench_stop(start);
     close(file);
     rotor_bench_folder_clear("plain");
-    return ns;
+    return span;
 }
 
 rotor_bench_raw rotor_bench_raw_open(const char *name, uint64_t zeros) {

@@ -33,8 +33,8 @@ double rotor_bench_ms_since(uint64_t begin);
 
 /* ---------------------------------------------------------------- the disk without us */
 
-/* ns to write `count` leaves to a new file, one after the other, and sync it. */
-double rotor_bench_raw_sequential_ns(const rotor_bench *bench, uint64_t count);
+/* The time to write `count` leaves to a new file, one after the other, the disk beginning at once, and sync it. */
+rotor_bench_span rotor_bench_raw_sequential(const rotor_bench *bench, uint64_t count);
 
 /* A file to which 96 bytes, the frame of one leaf, are written and synced again and again. */
 typedef struct rotor_bench_raw {
