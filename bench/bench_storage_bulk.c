@@ -16,13 +16,13 @@ typedef struct bulk_way {
     size_t batch;
     bool manual;      /* else what a new tree does by itself: flushes each 10 ms, checkpoints when much is new */
     bool first_flush; /* before the time of the checkpoint begins */
+    bool disk_bound;  /* what limits it, by the last round */
     rotor_bench_samples rate;
     rotor_bench_samples of_raw;
     rotor_bench_samples of_memory;
     /* Of the disk, or of the processors with the work of both, whichever takes longer. Manual: of one after the other,
      * as nothing is written before the flush. */
     rotor_bench_samples of_limit;
-    bool disk_bound;
     rotor_bench_samples cpu_ns; /* of all threads, a leaf */
     rotor_bench_samples checkpoint_ms;
     rotor_bench_samples checkpoint_of_raw; /* of plain writes of as many bytes */

@@ -163,7 +163,8 @@ static rotor_status replay(const served *input, uint64_t log_end, rotor_log_posi
     rotor_log_reader reader = {
         .context = taken, .place = places != NULL ? place_leaves : NULL, .leaves = take_leaves, .truncate = take_cut};
     rotor_error error = {.status = ROTOR_OK};
-    *taken = (received){.input = input, .places = places};
+    *taken = (received){.input = input};
+    taken->places = places;
     rotor_status status = rotor_log_replay(position, &directory, &superblock, &reader, &error);
     if (status != ROTOR_OK) {
         demand(status == ROTOR_DAMAGED && error.status == status && strstr(error.message, "tree/log-") != NULL);

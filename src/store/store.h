@@ -69,8 +69,8 @@ typedef struct rotor_store {
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
     uint32_t many_waiters;              /* at which they step back before they sleep ... */
+    _Atomic int32_t credit;             /* how much that has been of use */
     _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
-    _Atomic int32_t credit;             /* how much it has been of use */
     _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
     _Atomic uint64_t flight_ns;         /* how long the last one took */
     /* Whoever holds `flushing`. */
@@ -79,6 +79,7 @@ typedef struct rotor_store {
     uint32_t modesty;        /* how often a leader halves that before it waits for as many */
     uint32_t modest_flights; /* until that is lowered by one; and how many they were at first */
     uint32_t last_modest_flights;
+    uint32_t mapped_below; /* levels below are mapped; whoever holds `checkpoint_turn` */
 
     /* Under `mutex`; written by whoever holds `flushing`. */
     uint64_t logged;               /* leaves in the log or the level files */
@@ -112,7 +113,6 @@ typedef struct rotor_store {
     pthread_mutex_t checkpoint_turn;
     rotor_superblock superblock; /* as committed */
     rotor_level_files checkpoint_files;
-    uint32_t mapped_below; /* levels below are mapped */
 
     _Atomic uint64_t committed; /* leaves */
     _Atomic uint64_t generation;

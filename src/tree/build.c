@@ -170,6 +170,7 @@ static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t
  * given one vector of groups after the other: while one is hashed the stores of the one before drain. Storing the whole
  * block first was 7 % slower at arity 8, 13 % at 16. */
 static void build_streamed_level(const growth *grown, uint64_t first, uint64_t last) {
+    const rotor_hash *source = grown->source;
     rotor_radix radix = grown->tree->radix;
     uint32_t lanes = grown->tree->hasher->lanes;
     uint64_t group = rotor_radix_div(radix, first);
@@ -190,7 +191,7 @@ static void build_streamed_level(const growth *grown, uint64_t first, uint64_t l
     }
     /* Leaves without a parent are soon read: by the edge, and by the next batch. */
     first = first > stored ? first : stored;
-    rotor_build_store(grown->tree, grown->level, first, grown->source + (first - grown->first), last - first);
+    rotor_build_store(grown->tree, grown->level, first, source + (first - grown->first), last - first);
 }
 
 /* Carries new nodes of one block up through the levels of a block. */
@@ -198,7 +199,7 @@ static void build_block(const growth *grown, uint64_t first, uint64_t last) {
     rotor_tree *tree = grown->tree;
     uint32_t level = grown->level;
     uint32_t top = level + tree->block.levels;
-    if (grown->stream) {
+    if (grown->stream && grown->source != NULL) {
         build_streamed_level(grown, first, last);
         first = rotor_radix_div(tree->radix, first);
         last = rotor_radix_div(tree->radix, last);
