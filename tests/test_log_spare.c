@@ -4,6 +4,9 @@
 
 #include "store/log.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+
 static struct stat facts_of(const store_scene *s, const char *name) {
     char path[FOLDER_PATH + 150];
     struct stat facts;
@@ -161,12 +164,104 @@ static void a_reader_notices_the_exchange(void **state) {
     store_end(&s);
 }
 
+/* ---- a rotation that takes the spare while a checkpoint retires segments */
+
+typedef struct meeting {
+    rotor_os layer;
+    store_scene *scene;
+    pthread_t flusher;
+    sem_t filling; /* the rotation syncs what was the spare */
+    sem_t retired; /* the checkpoint is through with its segments, or has been waited for long enough */
+    bool armed;
+    bool met;
+    rotor_status status;
+} meeting;
+
+/* More than a segment, so that the log is rotated. */
+static void *flush_much(void *argument) {
+    meeting *m = argument;
+    for (int i = 0; i < 4 && m->status == ROTOR_OK; i++) {
+        store_insert(m->scene, 1000);
+        m->status = rotor_flush(m->scene->tree);
+    }
+    return NULL;
+}
+
+/* The first segment that is removed while there is a spare: from here on both are on their way. */
+static int unlink_late(void *context, int directory, const char *name) {
+    meeting *m = context;
+    if (m->armed && !m->met && strncmp(name, "log-", 4) == 0) {
+        m->met = pthread_create(&m->flusher, NULL, flush_much, m) == 0;
+        while (m->met && sem_wait(&m->filling) != 0) {
+        }
+    }
+    const rotor_os *below = rotor_os_system();
+    return below->unlink(below->context, directory, name);
+}
+
+static int sync_late(void *context, int file) {
+    meeting *m = context;
+    char link[64];
+    char path[FOLDER_PATH + 150] = "";
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    if (m->armed && readlink(link, path, sizeof path - 1) > 0 && strstr(path, ROTOR_LOG_SPARE_NAME) != NULL) {
+        struct timespec deadline;
+        (void)clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_sec += 1; /* the checkpoint may have to wait for this flush */
+        (void)sem_post(&m->filling);
+        (void)sem_timedwait(&m->retired, &deadline);
+    }
+    const rotor_os *below = rotor_os_system();
+    return below->sync(below->context, file);
+}
+
+static void the_name_belongs_to_the_rotation(void **state) {
+    (void)state;
+    store_scene s;
+    meeting m = {.layer = *rotor_os_system(), .scene = &s};
+    if (access("/proc/self/fd", R_OK) != 0) {
+        skip(); /* no way to tell which file is synced */
+    }
+    assert_int_equal(sem_init(&m.filling, 0, 0), 0);
+    assert_int_equal(sem_init(&m.retired, 0, 0), 0);
+    m.layer.context = &m; /* which the system's functions do not look at */
+    m.layer.unlink = unlink_late;
+    m.layer.sync = sync_late;
+    scene_begin(&s, 5);
+    s.setup = (rotor_store_setup){
+        .os = &m.layer, .shard_bits = 14, .extent_leaves = 100000, .segment_bytes = ROTOR_LOG_LEAST_BYTES};
+    store_open(&s);
+    store_insert(&s, 500);
+    expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+    for (uint64_t i = 1; i <= 4; i++) { /* each a barrier, hence a short segment */
+        store_truncate(&s, 500 - 10 * i);
+        expect_ok(rotor_flush(s.tree), "flush");
+    }
+    store_insert(&s, 3);
+    m.armed = true;
+    expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+    (void)sem_post(&m.retired);
+    expect(m.met, "no segment was removed");
+    expect(pthread_join(m.flusher, NULL) == 0, "join");
+    expect_ok(m.status, "flush");
+    m.armed = false;
+    store_close(&s);
+    s.setup.os = NULL;
+    store_open(&s);
+    expect(rotor_size(s.tree) == 4463, "%" PRIu64 " leaves", rotor_size(s.tree));
+    store_expect_whole(&s, s.tree, "after a rotation beside a checkpoint");
+    store_end(&s);
+    (void)sem_destroy(&m.filling);
+    (void)sem_destroy(&m.retired);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(used_segments_come_back),
         cmocka_unit_test(long_segments_are_removed),
         cmocka_unit_test(what_others_have_is_not_written_over),
         cmocka_unit_test(a_reader_notices_the_exchange),
+        cmocka_unit_test(the_name_belongs_to_the_rotation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

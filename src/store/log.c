@@ -96,11 +96,12 @@ static rotor_status sync_segment(rotor_log *log, rotor_error *error) {
 /* Opens the spare, which must be a file that nothing else would miss: a second name, somebody's copy, keeps what it
  * has. ROTOR_NOT_FOUND when there is none. */
 static rotor_status open_spare(rotor_log *log, rotor_file *file, rotor_error *error) {
-    if (!atomic_exchange(&log->spare, false)) {
+    if (!atomic_load(&log->spare)) {
         return ROTOR_NOT_FOUND;
     }
     rotor_status status = rotor_file_open(file, log->directory, ROTOR_LOG_SPARE_NAME, ROTOR_OS_WRITE, error);
     if (status != ROTOR_OK) {
+        atomic_store(&log->spare, status != ROTOR_NOT_FOUND);
         return status;
     }
     rotor_os_status facts = {.bytes = 0};
@@ -111,6 +112,7 @@ static rotor_status open_spare(rotor_log *log, rotor_file *file, rotor_error *er
     rotor_file_close(file);
     if (status == ROTOR_OK) {
         status = rotor_file_remove(log->directory, ROTOR_LOG_SPARE_NAME, error);
+        atomic_store(&log->spare, false);
     }
     return status == ROTOR_OK ? ROTOR_NOT_FOUND : status;
 }
@@ -151,6 +153,7 @@ static rotor_status make_segment(rotor_log *log, const rotor_segment_header *hea
     if (status == ROTOR_OK && spare) {
         status = rotor_file_rename(log->directory, ROTOR_LOG_SPARE_NAME, name, error);
         memcpy(file->name, name, strlen(name) + 1);
+        atomic_store(&log->spare, false); /* not before: the name is taken until here */
     }
     if (status == ROTOR_OK) {
         status = rotor_directory_sync(log->directory, error);
