@@ -473,10 +473,11 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_hash_count(size_t *count
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot,
                                                               rotor_consistency_proof *proof, uint64_t old_size);
 
-/* The same from a head that the caller has, such as the one that a client says it trusts: nothing is hashed, which
- * makes it several times cheaper. A proof from a root that the tree never had convinces no verifier; it is found out
- * here only where rotor_options.verify_proofs is set or the sizes are equal (ROTOR_INVALID_PROOF). `old_head` may be
- * &proof->old_head. Other errors: as above, and ROTOR_MISMATCH (the head is of another arity or hash profile). */
+/* The same from a head that the caller has, such as the one that a client says it trusts: the old root need not be
+ * computed, which makes it several times cheaper. A proof from a root that the tree never had convinces no verifier; it
+ * is found out here only where rotor_options.verify_proofs is set or the sizes are equal (ROTOR_INVALID_PROOF, and
+ * `proof` is left without contents). `old_head` may be &proof->old_head. Other errors: as above, ROTOR_MISMATCH (the
+ * head is of another arity or hash profile). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_prove_from(const rotor_snapshot *snapshot,
                                                                    rotor_consistency_proof *proof,
                                                                    const rotor_tree_head *old_head);

@@ -304,7 +304,7 @@ static inline bool compare_copies(const rotor_hasher *hasher, compare_buffers *b
     compare_fence in;
     compare_fence target;
     if (hasher->hash_and_copy == NULL) {
-        return true;
+        return hasher->copied_width == 0;
     }
     if (!compare_fence_open(&in, most + 64) || !compare_fence_open(&target, most)) {
         return false;
@@ -313,6 +313,9 @@ static inline bool compare_copies(const rotor_hasher *hasher, compare_buffers *b
     for (size_t i = 0; i < sizeof counts / sizeof counts[0] * COMPARE_WIDTHS && equal; i++) {
         unsigned width = compare_widths[i % COMPARE_WIDTHS];
         size_t groups = counts[i / COMPARE_WIDTHS];
+        if (width > hasher->copied_width) {
+            continue;
+        }
         uint8_t *end = in.base + in.page + in.bytes - 32 * (size_t)width * groups;
         compare_expected(buffers->expected, buffers->data, groups, width);
         equal = compare_copy(hasher, buffers, &target, in.base + in.page + ROTOR_HASH_HEADROOM, width, groups, false) &&

@@ -45,8 +45,10 @@ typedef struct rotor_hasher {
      * out + 32*i. */
     void (*hash_groups)(uint8_t *out, const uint8_t *children, size_t groups, unsigned width);
 
-    /* The same, and copies the children to `copy`, which is 32-byte aligned, past the caches: its stores drain while
-     * the groups are hashed, and are ordered by a store fence only. NULL: this kernel does not. */
+    /* The same for nodes of up to `copied_width` children, and copies these to `copy`, which is 32-byte aligned, past
+     * the caches: its stores drain while the groups are hashed, and are ordered by a store fence only. NULL and 0: this
+     * kernel does not. */
+    uint32_t copied_width;
     void (*hash_and_copy)(uint8_t *out, uint8_t *copy, const uint8_t *children, size_t groups, unsigned width);
 } rotor_hasher;
 

@@ -131,11 +131,12 @@ static void hash_groups(uint8_t *out, const uint8_t *children, size_t groups, un
 }
 
 static void hash_and_copy(uint8_t *out, uint8_t *copy, const uint8_t *children, size_t groups, unsigned width) {
-    size_t whole = width > ROTOR_BLAKE3_ASM_WIDTH_MAX ? 0 : groups - groups % LANES;
+    size_t whole = groups - groups % LANES;
     size_t done = 32 * width * whole;
     if (whole > 0) {
         rotor_blake3_avx2_groups8(out, children, width, whole, copy);
     }
+    /* Idle lanes would repeat the last group's stores, and streaming over what has just been streamed is slow. */
     if (whole < groups) {
         hash_groups(out + 32 * whole, children + done, groups - whole, width);
         memcpy(copy + done, children + done, 32 * width * (groups - whole));
@@ -150,6 +151,7 @@ const rotor_hasher rotor_blake3_avx2 = {
     .hash_node = rotor_lone_node,
     .hash_edge = rotor_lone_edge,
     .hash_groups = hash_groups,
+    .copied_width = ROTOR_BLAKE3_ASM_WIDTH_MAX,
     .hash_and_copy = hash_and_copy,
 };
 

@@ -232,6 +232,8 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     if (atomic_load_explicit(&store->failed, memory_order_acquire)) {
         return ROTOR_FAILED;
     }
+    /* First: whoever is counted as aboard has inserted before, and is. */
+    store->boarded = atomic_load_explicit(&store->arrivals, memory_order_acquire);
     /* No truncation runs meanwhile, so the epoch stands still and the size only grows. */
     rotor_token moment = {
         .epoch = atomic_load_explicit(&store->tree->published.epoch, memory_order_acquire),
@@ -241,7 +243,6 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     store->flight++;
     store->flight_moment = moment;
     pthread_mutex_unlock(&store->mutex);
-    store->boarded = atomic_load_explicit(&store->arrivals, memory_order_relaxed);
     rotor_error error = {.status = ROTOR_OK};
     uint64_t begin = rotor_now_ns();
     rotor_status status = write_all(store, moment.size, rotate, &error);
@@ -410,7 +411,7 @@ static void learn(rotor_store *store, bool in_vain) {
 
 /* Waits as long as it takes. */
 static rotor_status wait_for_ever(rotor_store *store, const rotor_token *token) {
-    atomic_fetch_add_explicit(&store->arrivals, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&store->arrivals, 1, memory_order_release);
     bool many = count_waiters(store) >= store->many_waiters;
     unsigned yields = many && is_worth_yielding(store) ? MOST_YIELDS : 0;
     unsigned left = yields;

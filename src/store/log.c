@@ -171,19 +171,15 @@ rotor_status rotor_log_retire_segment(rotor_log *log, uint64_t segment, rotor_er
     rotor_file file = ROTOR_FILE_CLOSED;
     rotor_os_status facts = {.bytes = 0};
     rotor_log_name(name, segment);
-    if (atomic_load(&log->spare)) {
+    /* One that cannot be looked at, for want of a descriptor, say, can still be removed. */
+    bool fits = !atomic_load(&log->spare) &&
+                rotor_file_open(&file, log->directory, name, ROTOR_OS_READ, NULL) == ROTOR_OK &&
+                rotor_file_status(&file, &facts, NULL) == ROTOR_OK && facts.bytes == STEP_LEAST;
+    rotor_file_close(&file);
+    if (!fits) {
         return rotor_file_remove(log->directory, name, error);
     }
-    rotor_status status = rotor_file_open(&file, log->directory, name, ROTOR_OS_READ, error);
-    if (status != ROTOR_OK) {
-        return status == ROTOR_NOT_FOUND ? ROTOR_OK : status;
-    }
-    status = rotor_file_status(&file, &facts, error);
-    rotor_file_close(&file);
-    if (status != ROTOR_OK || facts.bytes != STEP_LEAST) {
-        return status == ROTOR_OK ? rotor_file_remove(log->directory, name, error) : status;
-    }
-    status = rotor_file_rename(log->directory, name, ROTOR_LOG_SPARE_NAME, error);
+    rotor_status status = rotor_file_rename(log->directory, name, ROTOR_LOG_SPARE_NAME, error);
     if (status == ROTOR_OK) {
         atomic_store(&log->spare, true);
     }

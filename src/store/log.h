@@ -142,7 +142,7 @@ typedef struct rotor_log_position {
 } rotor_log_position;
 
 /* Replays the log of a tree, from the first frame of the segment that the superblock names. Its own
- * memory is bounded by one frame; places are asked for up to 3 MiB ahead of what counts. Extents are read from the
+ * memory is bounded by one frame; places are asked for some MiB ahead of what counts. Extents are read from the
  * level files. Another process may append meanwhile: the result is then some moment between. Errors: ROTOR_DAMAGED with
  * file and offset, ROTOR_IO, ROTOR_OUT_OF_MEMORY, and what `reader` returned; `reader` may have been handed frames
  * before, and `position` is then as it was. */

@@ -135,7 +135,7 @@ static uint64_t hash_and_copy_some(const growth *grown, uint64_t group, uint64_t
     rotor_tree *tree = grown->tree;
     uint32_t arity = tree->radix.n;
     uint64_t child = group * arity;
-    if (!KERNELS_MAY_STORE || tree->hasher->hash_and_copy == NULL || child <= grown->first) {
+    if (!KERNELS_MAY_STORE || arity > tree->hasher->copied_width || child <= grown->first) {
         return 0;
     }
     uint64_t leaves;

@@ -171,7 +171,9 @@ static void ask_for_edge(const rotor_snapshot *snapshot, uint64_t size) {
     uint32_t level = 0;
     for (uint64_t length = size; length > 1; length = rotor_radix_ceil(radix, length)) {
         rotor_group group = rotor_shape_group(radix, length, length - 1);
-        (void)rotor_view_locate(snapshot, level, &group);
+        if (group.width > 1) {
+            (void)rotor_view_locate(snapshot, level, &group);
+        }
         level++;
     }
 }
