@@ -18,7 +18,8 @@ IDENTIFYING_NUMBERS = ("batch", "readers", "writers", "callers", "root_every", "
 ANSWERING_TEXTS = ("limit", "verdict", "unit", "relation", "skipped")
 # By words of a bound's name, the first that fits; see Row.place.
 BOUND_PLACES = (("durable", ("durable insert", "durable batches", "flush", "checkpoint after", "checkpoint of",
-                             "with checkpoints", "open_", "open from", "alone, durable tree")),
+                             "with checkpoints", "open_", "open from", "alone, durable tree", "the same of",
+                             "the same at")),
                 ("stored", ("durable tree", "stored insert", "sustained load", "page cache", "written over", "mapped",
                             "from files")))
 # What this machine does without a tree: where these differ between two runs, the machine or its load does.
