@@ -4,11 +4,14 @@
 #include "base/vm.h"
 #include "tree/build.h"
 #include "tree/edge.h"
+#include "tree/nodes.h"
 
 #include <stdlib.h>
 
 /* Leaves that are taken before their parents are hashed: 2 MiB, which are in the last-level cache still. */
 #define TAKEN_LEAVES ((uint64_t)64 << 10)
+/* Bytes ahead of a single leaf at which memory is asked for. */
+#define LEAF_AHEAD 1024
 
 /* a * b, at most ROTOR_SHAPE_MAX_SIZE. */
 static uint64_t multiply_bounded(uint64_t a, uint64_t b) {
@@ -134,11 +137,23 @@ static void publish(rotor_tree *tree, bool built) {
     rotor_publish_state(&tree->published, tree->epoch, tree->size, tree->depth, tree->edge);
 }
 
+/* A store waits for its line, and all later stores wait for it: lines are asked for some leaves ahead. Together with
+ * the call that is spared, 4 of 63 ns an insert without root at arity 2. */
+static void store_one(rotor_tree *tree, const rotor_hash *leaf) {
+    uint8_t *target = rotor_level_at(tree->levels[0], tree->size);
+    __builtin_prefetch(target + LEAF_AHEAD, 1);
+    rotor_nodes_store(target, leaf->bytes, 1);
+}
+
 /* Appends without a root. Complete nodes are stored whenever a block of leaves has come together, at full vector width.
  */
 static void append_lazily(rotor_tree *tree, const rotor_hash *leaves, uint64_t count) {
     if (count < tree->block.nodes) {
-        rotor_build_store(tree, 0, tree->size, leaves, count);
+        if (count == 1) {
+            store_one(tree, leaves);
+        } else {
+            rotor_build_store(tree, 0, tree->size, leaves, count);
+        }
         accept_size(tree, tree->size + count);
         if (tree->size - tree->folded >= tree->block.nodes) {
             fold(tree);
@@ -154,7 +169,7 @@ static void append_lazily(rotor_tree *tree, const rotor_hash *leaves, uint64_t c
 static void append_rooted(rotor_tree *tree, const rotor_hash *leaves, uint64_t count) {
     bool single = count == 1 && tree->folded == tree->size;
     if (single) {
-        rotor_build_store(tree, 0, tree->size, leaves, 1);
+        store_one(tree, leaves);
     } else {
         fold(tree);
         rotor_build(tree, tree->size, tree->size + count, leaves);
