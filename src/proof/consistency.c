@@ -95,26 +95,12 @@ uint32_t rotor_consistency_fold(const rotor_hasher *hasher, const rotor_consiste
     return level;
 }
 
-/* The memory of all levels is waited for at once, not one level after the other. */
-static void ask_for_groups(const rotor_snapshot *snapshot, rotor_radix radix, uint64_t old_size) {
-    uint64_t boundary = old_size - 1;
-    uint64_t length = snapshot->size;
-    for (uint32_t level = 0; level < snapshot->depth; level++) {
-        rotor_group group = rotor_shape_group(radix, length, boundary);
-        if (group.width > 1) {
-            (void)rotor_view_locate(snapshot, level, &group);
-        }
-        length = rotor_radix_ceil(radix, length);
-        boundary = rotor_radix_div(radix, boundary);
-    }
-}
-
 /* Copies the hashes and returns how many. */
 static size_t collect(const rotor_snapshot *snapshot, rotor_radix radix, rotor_hash *hashes, uint64_t old_size) {
     uint64_t old_length = old_size;
     uint64_t new_length = snapshot->size;
     size_t count = 0;
-    ask_for_groups(snapshot, radix, old_size);
+    rotor_view_ask_for_path(snapshot, new_length, old_size - 1);
     for (uint32_t level = 0; new_length > 1; level++) {
         rotor_boundary at = rotor_boundary_at(radix, old_length, new_length);
         uint32_t shared = level == 0 ? at.position + 1 : at.position;

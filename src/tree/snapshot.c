@@ -55,6 +55,19 @@ const uint8_t *rotor_view_locate(const rotor_snapshot *snapshot, uint32_t level,
     return source;
 }
 
+void rotor_view_ask_for_path(const rotor_snapshot *snapshot, uint64_t size, uint64_t index) {
+    rotor_radix radix = snapshot->tree->radix;
+    uint32_t level = 0;
+    for (uint64_t length = size; length > 1; length = rotor_radix_ceil(radix, length)) {
+        rotor_group group = rotor_shape_group(radix, length, index);
+        if (group.width > 1) {
+            (void)rotor_view_locate(snapshot, level, &group);
+        }
+        index = rotor_radix_div(radix, index);
+        level++;
+    }
+}
+
 void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, const uint8_t *source, uint32_t level,
                          uint64_t length, const rotor_group *group) {
     uint32_t others = group->width - 1;
@@ -165,19 +178,6 @@ rotor_status rotor_snapshot_nodes(const rotor_snapshot *snapshot, rotor_hash *no
     return rotor_snapshot_check(snapshot);
 }
 
-/* The memory of all levels is waited for at once, not one level after the other. */
-static void ask_for_edge(const rotor_snapshot *snapshot, uint64_t size) {
-    rotor_radix radix = snapshot->tree->radix;
-    uint32_t level = 0;
-    for (uint64_t length = size; length > 1; length = rotor_radix_ceil(radix, length)) {
-        rotor_group group = rotor_shape_group(radix, length, length - 1);
-        if (group.width > 1) {
-            (void)rotor_view_locate(snapshot, level, &group);
-        }
-        level++;
-    }
-}
-
 /* Computes edge and depth of a smaller size from nodes that are complete at that size; the chain is that of
  * rotor_edge_update(). */
 static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *past) {
@@ -186,7 +186,7 @@ static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *pa
     uint64_t length = past->size;
     uint32_t level = 0;
     bool complete = true;
-    ask_for_edge(snapshot, length);
+    rotor_view_ask_for_path(snapshot, length, length - 1);
     rotor_view_copy(snapshot, &past->edge[0], 1, 0, length - 1);
     for (; length > 1; level++) {
         uint64_t parent = rotor_radix_div(radix, length - 1);

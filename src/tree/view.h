@@ -17,6 +17,10 @@ void rotor_view_copy(const rotor_snapshot *snapshot, rotor_hash *nodes, uint64_t
 /* Where the members of a group of two or more lie, whose memory is asked for ahead of the copy. */
 const uint8_t *rotor_view_locate(const rotor_snapshot *snapshot, uint32_t level, const rotor_group *group);
 
+/* The same for all groups on the way from leaf `index` to the root of a tree of `size` leaves, at most the snapshot's,
+ * so that the memory of all levels is waited for at once, not one level after the other. */
+void rotor_view_ask_for_path(const rotor_snapshot *snapshot, uint64_t size, uint64_t index);
+
 /* Copies the members of a group but the one at its position, in order, under the same condition. `source` is what
  * rotor_view_locate() returned; `length` is that of the level at the snapshot's size. */
 void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, const uint8_t *source, uint32_t level,
