@@ -1,4 +1,6 @@
-/* The only way in which nodes enter and leave memory that readers share.
+/* The way in which nodes enter and leave memory that readers share. Besides, kernels store what they hash straight to a
+ * level (build.c), and a check hashes leaves where they are (check.c), both for the reasons below and not under
+ * ThreadSanitizer.
  *
  * A complete node is written once, before the size that makes it visible is published, so readers need no care, with
  * one exception: after a truncation the writer overwrites nodes that a reader of a stale snapshot may be copying. Such
