@@ -189,16 +189,17 @@ static inline bool compare_fenced_node(const rotor_hasher *hasher, const compare
     if (memcmp(node, buffers->expected, 32) != 0) {
         return compare_report(hasher, "wrong single node at a page's end", width, 1, 0, 0);
     }
-    rotor_edge_cache cache = {0, {0}};
     uint8_t *leading = in->base + in->page + (at_end ? in->bytes - (bytes - 32) : 0);
     uint8_t *last = other->base + other->page + (at_end ? other->bytes - 32 : 0);
     memcpy(leading, buffers->data, bytes - 32);
     memcpy(last, buffers->data + bytes - 32, 32);
-    for (unsigned turn = 0; turn < 2; turn++) {
-        hasher->hash_edge(node, &cache, leading, last, width);
-        if (memcmp(node, buffers->expected, 32) != 0) {
-            return compare_report(hasher, "wrong edge at a page's end", width, 1, 0, 0);
-        }
+    rotor_path_step step;
+    rotor_hash path[2];
+    hasher->prepare_step(&step, leading, width);
+    memcpy(&path[0], last, sizeof path[0]);
+    hasher->hash_path(path, &step, 1);
+    if (memcmp(&path[1], buffers->expected, 32) != 0) {
+        return compare_report(hasher, "wrong path at a page's end", width, 1, 0, 0);
     }
     return true;
 }
@@ -242,31 +243,89 @@ static inline bool compare_fences(const rotor_hasher *hasher, compare_buffers *b
     return equal;
 }
 
-/* Every width: a cache that is empty, that serves, and that belongs to another width. */
-static inline bool compare_edges(const rotor_hasher *hasher, const compare_buffers *buffers, size_t *cases) {
-    rotor_edge_cache other = {0, {0}};
+/* A step serves for one last child after the other. */
+static inline bool compare_steps(const rotor_hasher *hasher, const compare_buffers *buffers, size_t *cases) {
     for (unsigned width = 2; width <= COMPARE_MAX_WIDTH; width++) {
-        uint8_t children[32 * COMPARE_MAX_WIDTH];
-        rotor_edge_cache cache = {0, {0}};
-        memcpy(children, buffers->data + 32 * (size_t)width, 32 * (size_t)width);
-        uint8_t *last = children + 32 * (size_t)(width - 1);
-        for (unsigned turn = 0; turn < 4; turn++) {
-            uint8_t expected[32];
-            uint8_t node[32];
-            uint8_t apart[33];
-            memcpy(last, buffers->data + 32 * (size_t)turn + 3, 32);
-            memcpy(apart + 1, last, 32);
-            compare_expected(expected, children, 1, width);
-            hasher->hash_edge(node, &cache, children, apart + 1, width);
-            if (memcmp(node, expected, 32) != 0) {
-                return compare_report(hasher, "wrong edge", width, turn, 0, 0);
-            }
-            hasher->hash_edge(node, turn == 0 ? &other : &cache, children, apart + 1, width);
-            if (memcmp(node, expected, 32) != 0) {
-                return compare_report(hasher, "wrong edge with a cache in use", width, turn, 0, 0);
-            }
-            *cases += 2;
+        uint8_t children[32 * COMPARE_MAX_WIDTH + 1];
+        memcpy(children + 1, buffers->data + 32 * (size_t)width, 32 * (size_t)width);
+        uint8_t *last = children + 1 + 32 * (size_t)(width - 1);
+        rotor_path_step step;
+        hasher->prepare_step(&step, children + 1, width);
+        if (step.width != width) {
+            return compare_report(hasher, "step without its width", width, 1, 1, 0);
         }
+        for (unsigned turn = 0; turn < 4; turn++) {
+            rotor_hash path[2];
+            uint8_t expected[32];
+            memcpy(last, buffers->data + 32 * (size_t)turn + 3, 32);
+            memcpy(&path[0], last, 32);
+            compare_expected(expected, children + 1, 1, width);
+            hasher->hash_path(path, &step, 1);
+            if (memcmp(&path[1], expected, 32) != 0) {
+                return compare_report(hasher, "wrong node after a step", width, turn, 1, 0);
+            }
+            *cases += 1;
+        }
+    }
+    return true;
+}
+
+#define COMPARE_MAX_STEPS 24
+
+/* A path of `count` steps of the given widths: every node on it, and nothing beyond it. */
+static inline bool compare_path(const rotor_hasher *hasher, const compare_buffers *buffers, const unsigned *widths,
+                                size_t count) {
+    rotor_path_step steps[COMPARE_MAX_STEPS];
+    rotor_hash path[COMPARE_MAX_STEPS + 2];
+    memset(steps, COMPARE_CANARY, sizeof steps);
+    memset(path, COMPARE_CANARY, sizeof path);
+    memcpy(&path[0], buffers->data + 7, 32);
+    for (size_t i = 0; i < count; i++) {
+        hasher->prepare_step(&steps[i], buffers->data + 40 * i, widths[i]);
+    }
+    hasher->hash_path(path, steps, count);
+    rotor_hash node;
+    memcpy(&node, buffers->data + 7, sizeof node);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t children[32 * COMPARE_MAX_WIDTH];
+        memcpy(children, buffers->data + 40 * i, 32 * (size_t)(widths[i] - 1));
+        memcpy(children + 32 * (size_t)(widths[i] - 1), &node, sizeof node);
+        if (widths[i] > 1) {
+            compare_expected(node.bytes, children, 1, widths[i]);
+        }
+        if (memcmp(&path[i + 1], &node, sizeof node) != 0) {
+            return compare_report(hasher, "wrong node on a path", widths[i], i, 0, 0);
+        }
+    }
+    if (!compare_all_are(path[count + 1].bytes, sizeof path[0], COMPARE_CANARY)) {
+        return compare_report(hasher, "wrote beyond a path", 0, count, 0, 0);
+    }
+    return true;
+}
+
+/* Each width after each of its kind, and long paths of all kinds. */
+static inline bool compare_paths(const rotor_hasher *hasher, const compare_buffers *buffers, size_t *cases) {
+    for (unsigned first = 1; first <= 34; first++) {
+        for (unsigned second = 1; second <= 34; second++) {
+            const unsigned widths[] = {first, second, first};
+            for (size_t count = 0; count <= 3; count++) {
+                if (!compare_path(hasher, buffers, widths, count)) {
+                    return false;
+                }
+                *cases += 1;
+            }
+        }
+    }
+    uint64_t random = 11;
+    for (unsigned turn = 0; turn < 200; turn++) {
+        unsigned widths[COMPARE_MAX_STEPS];
+        for (size_t i = 0; i < COMPARE_MAX_STEPS; i++) {
+            widths[i] = 1 + (unsigned)(compare_random(&random) % (turn % 2 == 0 ? 5 : COMPARE_MAX_WIDTH));
+        }
+        if (!compare_path(hasher, buffers, widths, COMPARE_MAX_STEPS)) {
+            return false;
+        }
+        *cases += 1;
     }
     return true;
 }
@@ -334,8 +393,8 @@ static inline bool compare_kernel(const rotor_hasher *hasher, size_t *cases) {
         return false;
     }
     bool equal = compare_groups(hasher, buffers, cases) && compare_alignments(hasher, buffers, cases) &&
-                 compare_fences(hasher, buffers, cases) && compare_edges(hasher, buffers, cases) &&
-                 compare_copies(hasher, buffers, cases);
+                 compare_fences(hasher, buffers, cases) && compare_steps(hasher, buffers, cases) &&
+                 compare_paths(hasher, buffers, cases) && compare_copies(hasher, buffers, cases);
     compare_close(buffers);
     free(buffers);
     return equal;

@@ -146,28 +146,29 @@ static void wrong_arguments_are_refused(void **state) {
     assert_string_equal(hasher->kernel, "portable");
 }
 
-/* Shows that the cache is used at all: with it, a change of a kept block goes unseen. */
-static void edge_cache_keeps_leading_blocks(void **state) {
+/* Shows that a step spares the leading children: their change goes unseen until it is prepared anew. */
+static void steps_keep_leading_children(void **state) {
     (void)state;
     uint8_t children[32 * 31];
     compare_fill(children, sizeof children, 5);
     for (size_t i = 0; rotor_hasher_nth(ROTOR_HASH_BLAKE3, i) != NULL; i++) {
         const rotor_hasher *hasher = rotor_hasher_nth(ROTOR_HASH_BLAKE3, i);
-        for (unsigned width = 3; width <= 31; width++) {
-            const uint8_t *last = children + 32 * (size_t)(width - 1);
-            rotor_edge_cache cache = {0, {0}};
+        for (unsigned width = 2; width <= 31; width++) {
+            rotor_path_step step;
+            rotor_hash path[2];
             uint8_t before[32];
-            uint8_t after[32];
-            hasher->hash_edge(before, &cache, children, last, width);
-            assert_int_equal(cache.width, width);
+            memcpy(&path[0], children + 32 * (size_t)(width - 1), sizeof path[0]);
+            hasher->prepare_step(&step, children, width);
+            hasher->hash_path(path, &step, 1);
+            memcpy(before, &path[1], sizeof before);
             children[1] ^= 0x40;
-            hasher->hash_edge(after, &cache, children, last, width);
-            assert_memory_equal(before, after, 32);
-            cache.width = 0;
-            hasher->hash_edge(after, &cache, children, last, width);
-            assert_memory_not_equal(before, after, 32);
+            hasher->hash_path(path, &step, 1);
+            assert_memory_equal(before, &path[1], sizeof before);
+            hasher->prepare_step(&step, children, width);
+            hasher->hash_path(path, &step, 1);
+            assert_memory_not_equal(before, &path[1], sizeof before);
             hasher->hash_node(before, children, width);
-            assert_memory_equal(before, after, 32);
+            assert_memory_equal(before, &path[1], sizeof before);
         }
     }
 }
@@ -196,7 +197,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_subset_of_features),          cmocka_unit_test(every_kernel_of_this_processor),
         cmocka_unit_test(named_kernels_need_their_features), cmocka_unit_test(defaults_are_the_fastest),
-        cmocka_unit_test(wrong_arguments_are_refused),       cmocka_unit_test(edge_cache_keeps_leading_blocks),
+        cmocka_unit_test(wrong_arguments_are_refused),       cmocka_unit_test(steps_keep_leading_children),
         cmocka_unit_test(kernels_that_did_not_run),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);

@@ -24,44 +24,46 @@ static inline uint32_t rotate_right(uint32_t word, unsigned bits) {
         v[b] = rotate_right(v[b] ^ v[c], 7);                                                                           \
     } while (0)
 
-/* Columns, then diagonals; the sixteen numbers are the message words in the order of this round. */
-#define ROUND(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15)                                    \
+#define COLUMNS(m0, m1, m2, m3, m4, m5, m6, m7)                                                                        \
     do {                                                                                                               \
         G(0, 4, 8, 12, m0, m1);                                                                                        \
         G(1, 5, 9, 13, m2, m3);                                                                                        \
         G(2, 6, 10, 14, m4, m5);                                                                                       \
         G(3, 7, 11, 15, m6, m7);                                                                                       \
+    } while (0)
+
+#define DIAGONALS(m8, m9, m10, m11, m12, m13, m14, m15)                                                                \
+    do {                                                                                                               \
         G(0, 5, 10, 15, m8, m9);                                                                                       \
         G(1, 6, 11, 12, m10, m11);                                                                                     \
         G(2, 7, 8, 13, m12, m13);                                                                                      \
         G(3, 4, 9, 14, m14, m15);                                                                                      \
     } while (0)
 
-void rotor_blake3_compress_portable(uint32_t cv[8], const uint8_t block[64], uint32_t block_bytes, uint64_t counter,
-                                    uint32_t flags) {
+/* The sixteen numbers are the message words in the order of this round. */
+#define ROUND(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15)                                    \
+    do {                                                                                                               \
+        COLUMNS(m0, m1, m2, m3, m4, m5, m6, m7);                                                                       \
+        DIAGONALS(m8, m9, m10, m11, m12, m13, m14, m15);                                                               \
+    } while (0)
+
+static inline void start(uint32_t v[16], const uint32_t cv[8], uint32_t block_bytes, uint64_t counter, uint32_t flags) {
     static const uint32_t iv[8] = ROTOR_BLAKE3_IV;
-    uint32_t m[16];
-    for (unsigned i = 0; i < 16; i++) {
-        m[i] = rotor_load32(block + 4 * i);
-    }
-    uint32_t v[16] = {cv[0],
-                      cv[1],
-                      cv[2],
-                      cv[3],
-                      cv[4],
-                      cv[5],
-                      cv[6],
-                      cv[7],
-                      iv[0],
-                      iv[1],
-                      iv[2],
-                      iv[3],
-                      (uint32_t)counter,
-                      (uint32_t)(counter >> 32),
-                      block_bytes,
-                      flags};
+    memcpy(v, cv, 8 * sizeof *v);
+    memcpy(v + 8, iv, 4 * sizeof *v);
+    v[12] = (uint32_t)counter;
+    v[13] = (uint32_t)(counter >> 32);
+    v[14] = block_bytes;
+    v[15] = flags;
+}
+
+static inline void columns(uint32_t v[16], const uint32_t m[8]) {
+    COLUMNS(0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+static inline void finish(uint32_t v[16], const uint32_t m[16]) {
+    DIAGONALS(8, 9, 10, 11, 12, 13, 14, 15);
     /* Each line is the one before it under the permutation 2 6 3 10 7 0 4 13 1 11 12 5 9 14 15 8. */
-    ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     ROUND(2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8);
     ROUND(3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1);
     ROUND(10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6);
@@ -69,8 +71,34 @@ void rotor_blake3_compress_portable(uint32_t cv[8], const uint8_t block[64], uin
     ROUND(9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7);
     ROUND(11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13);
     for (unsigned i = 0; i < 8; i++) {
-        cv[i] = v[i] ^ v[i + 8];
+        v[i] ^= v[i + 8];
     }
+}
+
+void rotor_blake3_start(uint32_t state[16], const uint32_t cv[8], uint32_t block_bytes, uint64_t counter,
+                        uint32_t flags) {
+    start(state, cv, block_bytes, counter, flags);
+}
+
+void rotor_blake3_columns(uint32_t state[16], const uint32_t first_half[8]) {
+    columns(state, first_half);
+}
+
+void rotor_blake3_finish(uint32_t state[16], const uint32_t block[16]) {
+    finish(state, block);
+}
+
+void rotor_blake3_compress_portable(uint32_t cv[8], const uint8_t block[64], uint32_t block_bytes, uint64_t counter,
+                                    uint32_t flags) {
+    uint32_t m[16];
+    for (unsigned i = 0; i < 16; i++) {
+        m[i] = rotor_load32(block + 4 * i);
+    }
+    uint32_t v[16];
+    start(v, cv, block_bytes, counter, flags);
+    columns(v, m);
+    finish(v, m);
+    memcpy(cv, v, 8 * sizeof *v);
 }
 
 /* ---------------------------------------------------------------- chunks and the tree above them */

@@ -33,6 +33,14 @@ typedef void rotor_blake3_compress_fn(uint32_t cv[8], const uint8_t block[64], u
 
 rotor_blake3_compress_fn rotor_blake3_compress_portable;
 
+/* The same in three parts: the state before the first round, ... */
+void rotor_blake3_start(uint32_t state[16], const uint32_t cv[8], uint32_t block_bytes, uint64_t counter,
+                        uint32_t flags);
+/* ... the columns of that round, which take the first half of the block alone, ... */
+void rotor_blake3_columns(uint32_t state[16], const uint32_t first_half[8]);
+/* ... and the rest, which leaves the next chaining value in the first half of the state. */
+void rotor_blake3_finish(uint32_t state[16], const uint32_t block[16]);
+
 /* A message on its way in. Plain memory, nothing to free. */
 typedef struct rotor_blake3 {
     rotor_blake3_compress_fn *compress;

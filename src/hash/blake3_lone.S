@@ -1,6 +1,8 @@
 /* Written by tools/gen_blake3_lone.py, which explains it; change that instead.
  *
- * void rotor_blake3_lone_x86(uint8_t out[32], const rotor_lone_run *run), src/hash/lone.h */
+ * void rotor_blake3_lone_x86(uint8_t out[32], const rotor_lone_run *run)
+ * size_t rotor_blake3_path_x86(rotor_hash *path, const rotor_path_step *steps, size_t count)
+ * Both: src/hash/lone.h */
 #if defined(__x86_64__) && defined(__ELF__)
 
 	.text
@@ -35,6 +37,7 @@ rotor_blake3_lone_x86:
 	movq 0(%rsi), %r15
 	movq 8(%rsi), %rax
 	movq %rax, 72(%rsp)
+	movq $0, 112(%rsp)
 	movl 16(%rsi), %eax
 	movl %eax, 104(%rsp)
 	movl 20(%rsi), %eax
@@ -155,6 +158,7 @@ rotor_blake3_lone_x86:
 	xorl %ebp, %r8d
 	movl %ebp, 68(%rsp)
 	rorl $7, %r8d
+.Ldiagonals:
 	addl 32(%rsp), %eax
 	addl 40(%rsp), %ebx
 	addl 48(%rsp), %ecx
@@ -997,8 +1001,12 @@ rotor_blake3_lone_x86:
 	xorl %r14d, %edi
 	xorl %r15d, %r8d
 	cmpl $0, 80(%rsp)
-	jne .Lblock
-	jmp .Ldone
+	jg .Lblock
+	je .Ldone
+	movl 84(%rsp), %r14d
+	movl %r14d, 0(%rsp)
+	movl $2, %r14d
+	movl $10, %r15d
 /* The last block of a node of even width has one word that is not zero: 105 additions less. */
 .Lshort:
 	movl $0x6a09e667, %r9d
@@ -1807,6 +1815,8 @@ rotor_blake3_lone_x86:
 	xorl %r14d, %edi
 	xorl %r15d, %r8d
 .Ldone:
+	cmpq $0, 112(%rsp)
+	jne .Lhashed
 	movq 96(%rsp), %r15
 	shlq $32, %rbx
 	shlq $32, %rbp
@@ -1848,7 +1858,1026 @@ rotor_blake3_lone_x86:
 	.cfi_endproc
 	.size rotor_blake3_lone_x86, .-rotor_blake3_lone_x86
 
-/* Tells the linker that the function is fit for indirect branch tracking. */
+	.p2align 6
+	.globl rotor_blake3_path_x86
+	.hidden rotor_blake3_path_x86
+	.type rotor_blake3_path_x86, @function
+rotor_blake3_path_x86:
+	.cfi_startproc
+	endbr64
+	pushq %rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
+	pushq %rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	pushq %r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
+	pushq %r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
+	pushq %r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
+	pushq %r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
+	subq $120, %rsp
+	.cfi_adjust_cfa_offset 120
+	movq %rsi, 72(%rsp)
+	movq %rdx, 112(%rsp)
+	movq $0, 104(%rsp)
+	movq %rdi, 96(%rsp)
+	movq 0(%rdi), %rax
+	movq 8(%rdi), %rcx
+	movq 16(%rdi), %rdx
+	movq 24(%rdi), %rdi
+/* The last child of the step's node is in rax, rcx, rdx, rdi. */
+.Lstep:
+	movq 72(%rsp), %r14
+	movl 96(%r14), %r9d
+	movl 104(%r14), %r10d
+	decl %r10d
+	js .Lnext
+	cmpl $1, %r10d
+	ja .Lstop
+	movq %rax, %rbx
+	shlq $16, %rax
+	shrq $48, %rbx
+	orq %r9, %rax
+	movq %rcx, %rsi
+	shlq $16, %rcx
+	shrq $48, %rsi
+	orq %rbx, %rcx
+	movq %rdx, %rbp
+	shlq $16, %rdx
+	shrq $48, %rbp
+	orq %rsi, %rdx
+	movq %rdi, %r8
+	shlq $16, %rdi
+	shrq $48, %r8
+	orq %rbp, %rdi
+	testl %r10d, %r10d
+	jnz .Ltwo
+/* One block: the words from the ninth on are zero. */
+	movq %rax, 0(%rsp)
+	movq %rcx, 8(%rsp)
+	movq %rdx, 16(%rsp)
+	movq %rdi, 24(%rsp)
+	movl %r8d, 32(%rsp)
+	movl 0(%r14), %eax
+	movl 4(%r14), %ebx
+	movl 8(%r14), %ecx
+	movl 16(%r14), %edx
+	movl 20(%r14), %esi
+	movl 24(%r14), %edi
+	movl 28(%r14), %r8d
+	movl 32(%r14), %r9d
+	movl 36(%r14), %r10d
+	movl 40(%r14), %r11d
+	movl 48(%r14), %r12d
+	movl 52(%r14), %r13d
+	movl 60(%r14), %r15d
+	movl 44(%r14), %ebp
+	movl %ebp, 68(%rsp)
+	movl 12(%r14), %ebp
+	movl 56(%r14), %r14d
+	addl 0(%rsp), %eax
+	addl 8(%rsp), %ebx
+	addl 16(%rsp), %ecx
+	addl 24(%rsp), %ebp
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	addl %r8d, %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	xorl %ebp, %r15d
+	rorl $16, %r12d
+	rorl $16, %r13d
+	rorl $16, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl 4(%rsp), %eax
+	addl 12(%rsp), %ebx
+	addl 20(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	addl 28(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl %r8d, %ebp
+	rorl $8, %r12d
+	rorl $8, %r13d
+	rorl $8, %r14d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl 32(%rsp), %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	xorl %eax, %r15d
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	rorl $16, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl %esi, %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r12d
+	rorl $8, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl 8(%rsp), %eax
+	addl 12(%rsp), %ebx
+	addl 28(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	addl 16(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl %r8d, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	rorl $16, %r14d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl 24(%rsp), %eax
+	addl %esi, %ebx
+	addl 0(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	xorl %ebx, %r13d
+	addl %edi, %ecx
+	addl %r8d, %ebp
+	xorl %eax, %r12d
+	rorl $8, %r13d
+	xorl %ecx, %r14d
+	xorl %ebp, %r15d
+	rorl $8, %r12d
+	rorl $8, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl 4(%rsp), %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	xorl %eax, %r15d
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	rorl $16, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl %esi, %eax
+	addl 20(%rsp), %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r15d
+	addl %edi, %ebx
+	xorl %ecx, %r13d
+	addl 32(%rsp), %ebp
+	rorl $8, %r15d
+	xorl %ebx, %r12d
+	rorl $8, %r13d
+	addl %edx, %ebp
+	rorl $8, %r12d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl 12(%rsp), %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl 28(%rsp), %ebp
+	xorl %eax, %r12d
+	rorl $16, %r13d
+	rorl $16, %r14d
+	addl %r8d, %ebp
+	rorl $16, %r12d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl 16(%rsp), %eax
+	addl %esi, %ebx
+	addl 8(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	xorl %ebx, %r13d
+	addl %edi, %ecx
+	addl %r8d, %ebp
+	xorl %eax, %r12d
+	rorl $8, %r13d
+	xorl %ecx, %r14d
+	xorl %ebp, %r15d
+	rorl $8, %r12d
+	rorl $8, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl 24(%rsp), %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl 32(%rsp), %ebp
+	xorl %eax, %r15d
+	rorl $16, %r12d
+	rorl $16, %r13d
+	addl %edx, %ebp
+	rorl $16, %r15d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl 20(%rsp), %eax
+	addl 0(%rsp), %ebx
+	addl %r8d, %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	addl %edi, %ebx
+	xorl %ecx, %r13d
+	addl 4(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	rorl $8, %r13d
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r12d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl %r8d, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	rorl $16, %r14d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl 28(%rsp), %eax
+	addl %esi, %ebx
+	addl 12(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %edx, %eax
+	xorl %ebx, %r13d
+	addl %edi, %ecx
+	addl %r8d, %ebp
+	xorl %eax, %r12d
+	rorl $8, %r13d
+	xorl %ecx, %r14d
+	xorl %ebp, %r15d
+	rorl $8, %r12d
+	rorl $8, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl 16(%rsp), %eax
+	addl %edi, %ebx
+	addl 20(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	xorl %ebx, %r12d
+	addl %r8d, %ecx
+	addl 4(%rsp), %ebp
+	xorl %eax, %r15d
+	rorl $16, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $16, %r15d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl 0(%rsp), %eax
+	addl 8(%rsp), %ebx
+	addl 32(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	addl 24(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r12d
+	rorl $8, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl %r8d, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	rorl $16, %r14d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl 32(%rsp), %ebp
+	rorl $8, %r12d
+	rorl $8, %r13d
+	rorl $8, %r14d
+	addl %r8d, %ebp
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl 28(%rsp), %eax
+	addl 20(%rsp), %ebx
+	addl 0(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	addl 24(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $16, %r15d
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl 8(%rsp), %eax
+	addl 12(%rsp), %ebx
+	addl 4(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	addl 16(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r12d
+	rorl $8, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl %edx, %eax
+	addl %esi, %ebx
+	addl 32(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	xorl %ebx, %r13d
+	addl %edi, %ecx
+	addl %r8d, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ecx, %r14d
+	xorl %ebp, %r15d
+	rorl $16, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl %edx, %eax
+	addl 20(%rsp), %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	addl %esi, %ebx
+	xorl %ecx, %r14d
+	addl 4(%rsp), %ebp
+	rorl $8, %r12d
+	xorl %ebx, %r13d
+	rorl $8, %r14d
+	addl %r8d, %ebp
+	rorl $8, %r13d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl %esi, %eax
+	addl 0(%rsp), %ebx
+	addl 8(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r15d
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	addl 16(%rsp), %ebp
+	rorl $16, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl 12(%rsp), %eax
+	addl %edi, %ebx
+	addl 24(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	addl %esi, %eax
+	xorl %ebx, %r12d
+	addl %r8d, %ecx
+	addl 28(%rsp), %ebp
+	xorl %eax, %r15d
+	rorl $8, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	addl %edx, %eax
+	addl 20(%rsp), %ebx
+	addl 4(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	addl %esi, %ebx
+	addl %edi, %ecx
+	addl 32(%rsp), %ebp
+	rorl $16, %r12d
+	xorl %ebx, %r13d
+	xorl %ecx, %r14d
+	addl %r8d, %ebp
+	rorl $16, %r13d
+	rorl $16, %r14d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $12, %edx
+	rorl $12, %esi
+	rorl $12, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $12, %r8d
+	addl %edx, %eax
+	addl 0(%rsp), %ebx
+	addl %edi, %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r12d
+	addl %esi, %ebx
+	xorl %ecx, %r14d
+	addl 24(%rsp), %ebp
+	rorl $8, %r12d
+	xorl %ebx, %r13d
+	rorl $8, %r14d
+	addl %r8d, %ebp
+	rorl $8, %r13d
+	xorl %ebp, %r15d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r15d
+	addl %r12d, %r9d
+	addl %r13d, %r10d
+	addl %r14d, %r11d
+	movl 68(%rsp), %ebp
+	xorl %r9d, %edx
+	xorl %r10d, %esi
+	xorl %r11d, %edi
+	addl %r15d, %ebp
+	rorl $7, %edx
+	rorl $7, %esi
+	rorl $7, %edi
+	xorl %ebp, %r8d
+	movl %ebp, 68(%rsp)
+	rorl $7, %r8d
+	addl %esi, %eax
+	addl 8(%rsp), %ebx
+	addl 12(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r15d
+	addl %edi, %ebx
+	addl %r8d, %ecx
+	addl 28(%rsp), %ebp
+	rorl $16, %r15d
+	xorl %ebx, %r12d
+	xorl %ecx, %r13d
+	addl %edx, %ebp
+	rorl $16, %r12d
+	rorl $16, %r13d
+	xorl %ebp, %r14d
+	movl %ebp, 64(%rsp)
+	rorl $16, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $12, %esi
+	xorl %ebp, %edi
+	rorl $12, %r8d
+	rorl $12, %edx
+	movl %ebp, 68(%rsp)
+	rorl $12, %edi
+	addl %esi, %eax
+	addl %edi, %ebx
+	addl 16(%rsp), %ecx
+	movl 64(%rsp), %ebp
+	xorl %eax, %r15d
+	xorl %ebx, %r12d
+	addl %r8d, %ecx
+	addl %edx, %ebp
+	rorl $8, %r15d
+	rorl $8, %r12d
+	xorl %ecx, %r13d
+	xorl %ebp, %r14d
+	rorl $8, %r13d
+	movl %ebp, 64(%rsp)
+	rorl $8, %r14d
+	addl %r15d, %r11d
+	movl 68(%rsp), %ebp
+	addl %r13d, %r9d
+	addl %r14d, %r10d
+	xorl %r11d, %esi
+	addl %r12d, %ebp
+	xorl %r9d, %r8d
+	xorl %r10d, %edx
+	rorl $7, %esi
+	xorl %ebp, %edi
+	rorl $7, %r8d
+	rorl $7, %edx
+	movl %ebp, 68(%rsp)
+	rorl $7, %edi
+	xorl %r9d, %eax
+	xorl %r10d, %ebx
+	xorl %r11d, %ecx
+	movl 68(%rsp), %ebp
+	xorl 64(%rsp), %ebp
+	xorl %r12d, %edx
+	xorl %r13d, %esi
+	xorl %r14d, %edi
+	xorl %r15d, %r8d
+.Lhashed:
+	shlq $32, %rbx
+	shlq $32, %rbp
+	orq %rbx, %rax
+	orq %rbp, %rcx
+	shlq $32, %rsi
+	shlq $32, %r8
+	orq %rsi, %rdx
+	orq %r8, %rdi
+.Lnext:
+	movq 96(%rsp), %r15
+	addq $32, %r15
+	movq %r15, 96(%rsp)
+	movq %rax, 0(%r15)
+	movq %rcx, 8(%r15)
+	movq %rdx, 16(%r15)
+	movq %rdi, 24(%r15)
+	addq $120, 72(%rsp)
+	decq 112(%rsp)
+	jne .Lstep
+.Lstop:
+	movq 112(%rsp), %rax
+	jmp .Lleave
+/* A block of which the first half is known, and a short one. */
+.Ltwo:
+	movq %rax, 32(%rsp)
+	movq %rcx, 40(%rsp)
+	movq %rdx, 48(%rsp)
+	movq %rdi, 56(%rsp)
+	movl %r8d, 84(%rsp)
+	movl $-1, 80(%rsp)
+	movdqu 64(%r14), %xmm0
+	movdqu %xmm0, 0(%rsp)
+	movdqu 80(%r14), %xmm0
+	movdqu %xmm0, 16(%rsp)
+	movl 0(%r14), %eax
+	movl 4(%r14), %ebx
+	movl 8(%r14), %ecx
+	movl 16(%r14), %edx
+	movl 20(%r14), %esi
+	movl 24(%r14), %edi
+	movl 28(%r14), %r8d
+	movl 32(%r14), %r9d
+	movl 36(%r14), %r10d
+	movl 40(%r14), %r11d
+	movl 48(%r14), %r12d
+	movl 52(%r14), %r13d
+	movl 60(%r14), %r15d
+	movl 44(%r14), %ebp
+	movl %ebp, 68(%rsp)
+	movl 12(%r14), %ebp
+	movl %ebp, 64(%rsp)
+	movl 56(%r14), %r14d
+	jmp .Ldiagonals
+.Lleave:
+	addq $120, %rsp
+	.cfi_adjust_cfa_offset -120
+	popq %r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r15
+	popq %r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r14
+	popq %r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r13
+	popq %r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
+	popq %rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbp
+	popq %rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
+	ret
+	.cfi_endproc
+	.size rotor_blake3_path_x86, .-rotor_blake3_path_x86
+
+/* Tells the linker that the functions are fit for indirect branch tracking. */
 	.section .note.gnu.property,"a"
 	.p2align 3
 	.long 4, 16, 5

@@ -18,14 +18,16 @@
  * straddle a group's start. It never reads a byte behind the last child. */
 #define ROTOR_HASH_HEADROOM 2
 
-/* What can be kept between two hashes of a node whose last child alone has changed. Zero-initialise, or set `width` to
- * 0, whenever any other child has changed; a cache of another width is refilled. The rest belongs to the profile.
- * BLAKE3 keeps the chaining value before the block in which the last child starts: nothing for a width of 2, where both
- * blocks depend on it, nor above 31. */
-typedef struct rotor_edge_cache {
-    uint32_t width;
-    uint32_t state[8];
-} rotor_edge_cache;
+/* A node of a path, of which everything but its last child is known: what a hasher could do about it beforehand. All
+ * but `width` belong to the profile. A node of one child is that child. The layout is known to assembly. */
+typedef struct rotor_path_step {
+    uint32_t state[16]; /* BLAKE3: before the block in which the last child begins, or before its first diagonals */
+    uint32_t words[8];  /* what precedes that child in this block, as far as it is whole words */
+    uint32_t before;    /* the two bytes right before the child */
+    uint32_t width;     /* children in all, 1..255; 0: not prepared */
+    uint32_t blocks;    /* that depend on the last child, rotor_path_blocks in lone.h */
+    const uint8_t *leading;
+} rotor_path_step;
 
 typedef struct rotor_hasher {
     uint32_t profile;   /* rotor_hash_profile_id */
@@ -37,9 +39,12 @@ typedef struct rotor_hasher {
     /* One node. */
     void (*hash_node)(uint8_t out[32], const uint8_t *children, unsigned width);
 
-    /* One node whose last child is held apart from the width-1 others; uses and refreshes `cache`. */
-    void (*hash_edge)(uint8_t out[32], rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last,
-                      unsigned width);
+    /* Prepares a step for a node of `width` children, 1..255, of which the width-1 leading ones are given. They have to
+     * stay there and unchanged for as long as the step is used. */
+    void (*prepare_step)(rotor_path_step *step, const uint8_t *leading, unsigned width);
+
+    /* Hashes from a node to one above it: path[i+1] becomes the node of steps[i] with the last child path[i]. */
+    void (*hash_path)(rotor_hash *path, const rotor_path_step *steps, size_t count);
 
     /* `groups` nodes of `width` children each; group i's children start at children + 32*width*i and its node goes to
      * out + 32*i. */

@@ -105,7 +105,8 @@ const rotor_hasher rotor_blake3_avx2_c = {
     .kernel = "avx2-c",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .hash_edge = rotor_lone_edge,
+    .prepare_step = rotor_lone_prepare,
+    .hash_path = rotor_lone_path,
     .hash_groups = hash_groups_c,
 };
 
@@ -149,7 +150,8 @@ const rotor_hasher rotor_blake3_avx2 = {
     .kernel = "avx2",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .hash_edge = rotor_lone_edge,
+    .prepare_step = rotor_lone_prepare,
+    .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
     .copied_width = ROTOR_BLAKE3_ASM_WIDTH_MAX,
     .hash_and_copy = hash_and_copy,

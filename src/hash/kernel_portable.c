@@ -15,6 +15,7 @@ const rotor_hasher rotor_blake3_portable = {
     .kernel = "portable",
     .lanes = 1,
     .hash_node = rotor_lone_node_portable,
-    .hash_edge = rotor_lone_edge_portable,
+    .prepare_step = rotor_lone_prepare_portable,
+    .hash_path = rotor_lone_path_portable,
     .hash_groups = hash_groups,
 };

@@ -98,7 +98,8 @@ const rotor_hasher rotor_blake3_sse41 = {
     .kernel = "sse41",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .hash_edge = rotor_lone_edge,
+    .prepare_step = rotor_lone_prepare,
+    .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
 };
 

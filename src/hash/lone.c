@@ -91,71 +91,115 @@ static inline void hash_node(rotor_lone_fn *lone, rotor_blake3_compress_fn *comp
     lone(out, &run);
 }
 
-/* Fills the cache with the chaining value after the `kept` blocks that lie wholly before the last child. */
-static inline void fill_cache(rotor_lone_fn *lone, rotor_edge_cache *cache, const uint8_t *leading, unsigned kept,
-                              unsigned width) {
-    const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
-    uint8_t first[BLOCK_BYTES];
-    const uint8_t *blocks[ROTOR_BLAKE3_CHUNK_BLOCKS];
-    shift_in(first, prefix, leading, sizeof first);
-    blocks[0] = first;
-    for (unsigned i = 1; i < kept; i++) {
-        blocks[i] = leading + BLOCK_BYTES * i - ROTOR_NODE_PREFIX_BYTES;
-    }
-    const rotor_lone_run run = {.cv = iv_bytes,
-                                .blocks = blocks,
-                                .count = kept,
-                                .first_flags = ROTOR_BLAKE3_CHUNK_START,
-                                .last_flags = 0,
-                                .last_bytes = BLOCK_BYTES};
-    lone((uint8_t *)cache->state, &run);
-    cache->width = width;
-}
-
-/* (width-1)/2 blocks lie wholly before the last child. What follows is one short block when the width is odd, and a
- * full and a short one when it is even. */
-static inline void hash_edge(rotor_lone_fn *lone, rotor_blake3_compress_fn *compress, uint8_t out[32],
-                             rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last, unsigned width) {
-    if (width > ROTOR_NODE_CHUNK_WIDTH) {
-        hash_wide(compress, out, leading, 32 * (size_t)(width - 1), last, 32, width);
+/* The chaining value after the first `blocks` blocks of a node of `width` children. */
+static inline void hash_leading(rotor_lone_fn *lone, uint32_t cv[8], const uint8_t *leading, unsigned blocks,
+                                unsigned width) {
+    static const uint32_t iv[8] = ROTOR_BLAKE3_IV;
+    if (blocks == 0) {
+        memcpy(cv, iv, sizeof iv);
         return;
     }
     const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
-    unsigned kept = (width - 1) / 2;
-    if (kept > 0 && cache->width != width) {
-        fill_cache(lone, cache, leading, kept, width);
-    }
-    const uint8_t *before = kept > 0 ? leading + BLOCK_BYTES * kept - ROTOR_NODE_PREFIX_BYTES : prefix;
     uint8_t first[BLOCK_BYTES];
-    uint8_t tail[BLOCK_BYTES] = {0};
-    const uint8_t *blocks[2] = {first, tail};
-    rotor_lone_run run = {.cv = kept > 0 ? (const uint8_t *)cache->state : iv_bytes,
-                          .blocks = blocks,
-                          .count = 2,
-                          .first_flags = kept > 0 ? 0 : (uint32_t)ROTOR_BLAKE3_CHUNK_START,
-                          .last_flags = LAST_FLAGS,
-                          .last_bytes = 2};
-    if ((width & 1) == 0) {
-        shift_in(first, before, leading + BLOCK_BYTES * (size_t)kept, 32);
-        shift_in(first + 32, leading + BLOCK_BYTES * (size_t)kept + 30, last, 32);
-        rotor_store64(tail, rotor_load64(last + 24) >> 48);
-    } else {
-        shift_in(tail, before, last, 32);
-        rotor_store64(tail + 32, rotor_load64(last + 24) >> 48);
-        blocks[0] = tail;
-        run.count = 1;
-        run.last_bytes = 34;
+    const uint8_t *addresses[ROTOR_BLAKE3_CHUNK_BLOCKS];
+    shift_in(first, prefix, leading, sizeof first);
+    addresses[0] = first;
+    for (unsigned i = 1; i < blocks; i++) {
+        addresses[i] = leading + BLOCK_BYTES * i - ROTOR_NODE_PREFIX_BYTES;
     }
-    lone(out, &run);
+    const rotor_lone_run run = {.cv = iv_bytes,
+                                .blocks = addresses,
+                                .count = blocks,
+                                .first_flags = ROTOR_BLAKE3_CHUNK_START,
+                                .last_flags = 0,
+                                .last_bytes = BLOCK_BYTES};
+    uint8_t bytes[32];
+    lone(bytes, &run);
+    for (unsigned i = 0; i < 8; i++) {
+        cv[i] = rotor_load32(bytes + 4 * i);
+    }
+}
+
+/* (width-1)/2 blocks lie wholly before the last child. What follows is one short block when the width is odd. When it
+ * is even there is a full block that begins with another child, and a short one. */
+static inline void prepare_step(rotor_lone_fn *lone, rotor_path_step *step, const uint8_t *leading, unsigned width) {
+    step->width = width;
+    step->leading = leading;
+    if (width == 1 || width > ROTOR_NODE_CHUNK_WIDTH) {
+        step->blocks = width == 1 ? ROTOR_PATH_NONE : ROTOR_PATH_CHUNKS;
+        return;
+    }
+    const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
+    unsigned whole = (width - 1) / 2;
+    const uint8_t *rest = leading + BLOCK_BYTES * (size_t)whole;
+    const uint8_t *before = whole > 0 ? rest - ROTOR_NODE_PREFIX_BYTES : prefix;
+    uint32_t cv[8];
+    hash_leading(lone, cv, leading, whole, width);
+    if ((width & 1) != 0) {
+        step->blocks = ROTOR_PATH_ONE;
+        rotor_blake3_start(step->state, cv, 34, 0, LAST_FLAGS);
+    } else {
+        step->blocks = ROTOR_PATH_TWO;
+        rotor_blake3_start(step->state, cv, BLOCK_BYTES, 0, whole > 0 ? 0 : (uint32_t)ROTOR_BLAKE3_CHUNK_START);
+        uint8_t half[32];
+        shift_in(half, before, rest, sizeof half);
+        for (unsigned i = 0; i < 8; i++) {
+            step->words[i] = rotor_load32(half + 4 * i);
+        }
+        rotor_blake3_columns(step->state, step->words);
+        before = rest + 30;
+    }
+    step->before = (uint32_t)before[0] | (uint32_t)before[1] << 8;
+}
+
+static void hash_wide_step(rotor_blake3_compress_fn *compress, rotor_hash *path, const rotor_path_step *step) {
+    hash_wide(compress, path[1].bytes, step->leading, 32 * (size_t)(step->width - 1), path[0].bytes, 32, step->width);
+}
+
+/* Hashes a node of one chunk on from where prepare_step() left it. */
+static void finish_step(uint8_t out[32], const rotor_path_step *step, const uint8_t last[32]) {
+    const uint8_t before[ROTOR_NODE_PREFIX_BYTES] = {(uint8_t)step->before, (uint8_t)(step->before >> 8)};
+    const bool two = step->blocks == ROTOR_PATH_TWO;
+    const unsigned known = two ? 8 : 0; /* words of the block that precede the child's */
+    uint8_t tail[BLOCK_BYTES] = {last[30], last[31]};
+    uint8_t shifted[32];
+    uint32_t block[16] = {0};
+    uint32_t state[16];
+    shift_in(shifted, before, last, sizeof shifted);
+    memcpy(block, step->words, known * sizeof *block);
+    for (unsigned i = 0; i < 8; i++) {
+        block[known + i] = rotor_load32(shifted + 4 * i);
+    }
+    memcpy(state, step->state, sizeof state);
+    if (two) {
+        rotor_blake3_finish(state, block);
+        rotor_blake3_compress_portable(state, tail, 2, 0, LAST_FLAGS);
+    } else {
+        block[8] = rotor_load32(tail);
+        rotor_blake3_columns(state, block);
+        rotor_blake3_finish(state, block);
+    }
+    rotor_store_cv(out, state);
+}
+
+void rotor_lone_path_portable(rotor_hash *path, const rotor_path_step *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].blocks == ROTOR_PATH_NONE) {
+            path[i + 1] = path[i];
+        } else if (steps[i].blocks == ROTOR_PATH_CHUNKS) {
+            hash_wide_step(rotor_blake3_compress_portable, path + i, &steps[i]);
+        } else {
+            finish_step(path[i + 1].bytes, &steps[i], path[i].bytes);
+        }
+    }
 }
 
 void rotor_lone_node_portable(uint8_t out[32], const uint8_t *children, unsigned width) {
     hash_node(rotor_lone_portable, rotor_blake3_compress_portable, out, children, width);
 }
 
-void rotor_lone_edge_portable(uint8_t out[32], rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last,
-                              unsigned width) {
-    hash_edge(rotor_lone_portable, rotor_blake3_compress_portable, out, cache, leading, last, width);
+void rotor_lone_prepare_portable(rotor_path_step *step, const uint8_t *leading, unsigned width) {
+    prepare_step(rotor_lone_portable, step, leading, width);
 }
 
 #if ROTOR_HASH_ASM
@@ -166,6 +210,10 @@ _Static_assert(offsetof(rotor_lone_run, cv) == 0 && offsetof(rotor_lone_run, blo
                    offsetof(rotor_lone_run, counter) == 16 && offsetof(rotor_lone_run, count) == 24 &&
                    offsetof(rotor_lone_run, first_flags) == 28 && offsetof(rotor_lone_run, last_flags) == 32 &&
                    offsetof(rotor_lone_run, last_bytes) == 36,
+               "the assembly reads these offsets");
+_Static_assert(offsetof(rotor_path_step, state) == 0 && offsetof(rotor_path_step, words) == 64 &&
+                   offsetof(rotor_path_step, before) == 96 && offsetof(rotor_path_step, blocks) == 104 &&
+                   sizeof(rotor_path_step) == 120,
                "the assembly reads these offsets");
 
 /* On this processor words in memory are little-endian bytes. */
@@ -180,16 +228,30 @@ static void compress_x86(uint32_t cv[8], const uint8_t block[64], uint32_t block
                                 .last_bytes = block_bytes};
     rotor_blake3_lone_x86((uint8_t *)cv, &run);
 }
+
+void rotor_lone_path(rotor_hash *path, const rotor_path_step *steps, size_t count) {
+    size_t left = count;
+    while (left > 0) {
+        left = rotor_blake3_path_x86(path + (count - left), steps + (count - left), left);
+        if (left > 0) {
+            hash_wide_step(compress_x86, path + (count - left), &steps[count - left]);
+            left--;
+        }
+    }
+}
 #else
 #define FASTEST rotor_lone_portable
 #define FASTEST_COMPRESS rotor_blake3_compress_portable
+
+void rotor_lone_path(rotor_hash *path, const rotor_path_step *steps, size_t count) {
+    rotor_lone_path_portable(path, steps, count);
+}
 #endif
 
 void rotor_lone_node(uint8_t out[32], const uint8_t *children, unsigned width) {
     hash_node(FASTEST, FASTEST_COMPRESS, out, children, width);
 }
 
-void rotor_lone_edge(uint8_t out[32], rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last,
-                     unsigned width) {
-    hash_edge(FASTEST, FASTEST_COMPRESS, out, cache, leading, last, width);
+void rotor_lone_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width) {
+    prepare_step(FASTEST, step, leading, width);
 }

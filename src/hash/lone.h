@@ -1,5 +1,5 @@
-/* One node on one lane: a chain of compressions, each waiting for the one before. Every kernel uses it where there is
- * only one node. Knows nothing of lanes. */
+/* Nodes on one lane: a chain of compressions, each waiting for the one before, in one node or along a path. Every
+ * kernel uses it where there is only one node. Knows nothing of lanes. */
 #ifndef ROTOR_HASH_LONE_H
 #define ROTOR_HASH_LONE_H
 
@@ -24,13 +24,24 @@ rotor_lone_fn rotor_lone_portable;
 /* x86-64 in general registers, where the build has assembly. */
 rotor_lone_fn rotor_blake3_lone_x86;
 
-/* hash_node and hash_edge of rotor_hasher by the portable compression, ... */
+/* rotor_path_step.blocks */
+enum rotor_path_blocks {
+    ROTOR_PATH_NONE,  /* the last child is the node */
+    ROTOR_PATH_ONE,   /* of 34 bytes */
+    ROTOR_PATH_TWO,   /* one of 64 bytes, whose first columns are done, and one of 2 */
+    ROTOR_PATH_CHUNKS /* a node of several chunks: nothing is prepared */
+};
+
+/* As hash_path() of rotor_hasher, but stops before a node of several chunks. Returns how many steps are left. */
+size_t rotor_blake3_path_x86(rotor_hash *path, const rotor_path_step *steps, size_t count);
+
+/* hash_node, prepare_step and hash_path of rotor_hasher by the portable compression, ... */
 void rotor_lone_node_portable(uint8_t out[32], const uint8_t *children, unsigned width);
-void rotor_lone_edge_portable(uint8_t out[32], rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last,
-                              unsigned width);
+void rotor_lone_prepare_portable(rotor_path_step *step, const uint8_t *leading, unsigned width);
+void rotor_lone_path_portable(rotor_hash *path, const rotor_path_step *steps, size_t count);
 /* ... and by the fastest that this build has. */
 void rotor_lone_node(uint8_t out[32], const uint8_t *children, unsigned width);
-void rotor_lone_edge(uint8_t out[32], rotor_edge_cache *cache, const uint8_t *leading, const uint8_t *last,
-                     unsigned width);
+void rotor_lone_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width);
+void rotor_lone_path(rotor_hash *path, const rotor_path_step *steps, size_t count);
 
 #endif

@@ -1,8 +1,8 @@
 /* The edge: a chain of hashes from the last leaf to the root. Must not know how complete nodes came to be.
  *
  * Each node of the chain waits for the one below, so its cost is the latency of a lone compression times the blocks on
- * the way. Blocks before the last child of a group do not change while the group has as many children: their chaining
- * value is kept (rotor_edge_cache), which for arity 4 saves a fifth of the chain, for arities 8 and 16 half of it. */
+ * the way. What does not depend on the last child of a node is done when the node gets another one and kept until the
+ * next (rotor_path_step): for arity 4 a quarter of the chain, for arities 8 and 16 half of it. */
 #include "tree/edge.h"
 
 #include "tree/build.h"
@@ -10,44 +10,50 @@
 
 #include <string.h>
 
-/* Hashes node (level + 1, parent) from its width-1 stored children and edge[level]. */
-static void hash_unfinished(rotor_tree *tree, uint32_t level, uint64_t parent, uint32_t width) {
-    rotor_edge_cache *cache = &tree->edge_cache[level + 1];
-    if (tree->edge_cache_index[level + 1] != parent) {
-        tree->edge_cache_index[level + 1] = parent;
-        cache->width = 0;
+/* The step to node (level + 1, parent), which has `width` children. */
+static void prepare_step(rotor_tree *tree, uint32_t level, uint64_t parent, uint32_t width) {
+    rotor_path_step *step = &tree->edge_steps[level];
+    if (tree->edge_step_nodes[level] != parent || step->width != width) {
+        tree->edge_step_nodes[level] = parent;
+        const uint8_t *leading = width > 1 ? rotor_level_at(tree->levels[level], parent * tree->radix.n) : NULL;
+        tree->hasher->prepare_step(step, leading, width);
     }
-    const uint8_t *leading = rotor_level_at(tree->levels[level], parent * tree->radix.n);
-    tree->hasher->hash_edge(tree->edge[level + 1].bytes, cache, leading, tree->edge[level].bytes, width);
 }
 
 void rotor_edge_update(rotor_tree *tree, bool built) {
     uint64_t length = tree->size;
     uint32_t level = 0;
-    bool complete = true; /* the last node of this level */
-    memcpy(&tree->edge[0], rotor_level_at(tree->levels[0], length - 1), sizeof tree->edge[0]);
-    for (; length > 1; level++) {
+    uint32_t complete = 0; /* levels above the leaves whose last node is complete */
+    while (length > 1) {
         uint64_t parent = rotor_radix_div(tree->radix, length - 1);
         uint32_t width = (uint32_t)(length - parent * tree->radix.n);
-        complete = complete && width == tree->radix.n;
-        if (complete && built) {
-            memcpy(&tree->edge[level + 1], rotor_level_at(tree->levels[level + 1], parent), sizeof tree->edge[0]);
-        } else if (width == 1) {
-            tree->edge[level + 1] = tree->edge[level];
-        } else {
-            hash_unfinished(tree, level, parent, width);
-            if (complete) {
-                rotor_build_store(tree, level + 1, parent, &tree->edge[level + 1], 1);
-            }
+        if (width == tree->radix.n && complete == level) {
+            complete++;
+        }
+        if (!built || complete <= level) {
+            prepare_step(tree, level, parent, width);
         }
         length = parent + 1;
+        level++;
     }
     tree->depth = level;
+    uint32_t stored = built ? complete : 0;
+    uint64_t last = tree->size - 1;
+    for (uint32_t i = 0; i <= stored; i++) {
+        memcpy(&tree->edge[i], rotor_level_at(tree->levels[i], last), sizeof tree->edge[i]);
+        last = rotor_radix_div(tree->radix, last);
+    }
+    tree->hasher->hash_path(tree->edge + stored, tree->edge_steps + stored, level - stored);
+    last = tree->size - 1;
+    for (uint32_t i = 1; i <= complete && !built; i++) {
+        last = rotor_radix_div(tree->radix, last);
+        rotor_build_store(tree, i, last, &tree->edge[i], 1);
+    }
     tree->rooted = tree->size;
 }
 
 void rotor_edge_forget(rotor_tree *tree) {
-    for (uint32_t level = 0; level <= ROTOR_MAX_DEPTH; level++) {
-        tree->edge_cache[level].width = 0;
+    for (uint32_t level = 0; level < ROTOR_MAX_DEPTH; level++) {
+        tree->edge_steps[level].width = 0;
     }
 }

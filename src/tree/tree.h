@@ -69,8 +69,8 @@ struct rotor_tree {
     uint64_t high_size; /* largest size so far */
     uint32_t depth;     /* at `rooted` */
     rotor_hash edge[ROTOR_MAX_DEPTH + 1];
-    rotor_edge_cache edge_cache[ROTOR_MAX_DEPTH + 1]; /* of the last node of each level, for hash_edge() */
-    uint64_t edge_cache_index[ROTOR_MAX_DEPTH + 1];   /* index of the node that the cache belongs to */
+    rotor_path_step edge_steps[ROTOR_MAX_DEPTH]; /* from each level's last node to the next level's */
+    uint64_t edge_step_nodes[ROTOR_MAX_DEPTH];   /* index of the node that the step leads to */
     uint64_t parallel_threshold;
     uint64_t task_nodes;
     rotor_pool *pool; /* NULL until a batch needs it */
