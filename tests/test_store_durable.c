@@ -306,6 +306,54 @@ static void many_who_wait_when_a_sync_fails(void **state) {
     }
 }
 
+static rotor_token insert_without_root(const store_scene *s, const char *what) {
+    const rotor_hash leaf = {{1}};
+    rotor_token token;
+    expect_ok(rotor_insert(s->tree, NULL, &token, &leaf), "%s", what);
+    return token;
+}
+
+/* The background thread that has gone idle is told of the next leaf, also amid leaves that nobody wants a root of. */
+static void single_leaves_become_durable_on_their_own(void **state) {
+    (void)state;
+    store_scene s;
+    store_begin(&s, 16, 4);
+    s.options.flush_interval_ms = 1;
+    store_open(&s);
+    for (unsigned turn = 0; turn < 40; turn++) {
+        rotor_token token = insert_without_root(&s, "one");
+        token = insert_without_root(&s, "another");
+        for (unsigned waits = 0; rotor_token_status(s.tree, &token) == ROTOR_PENDING; waits++) {
+            expect(waits < 600 * 1000, "turn %u: nobody was told", turn);
+            (void)usleep(200);
+        }
+        expect_token(&s, token, ROTOR_OK, "on its own");
+        (void)usleep(turn * 100); /* to find the thread on its way to sleep, and asleep */
+    }
+    expect_ok(rotor_close(s.tree, NULL), "close");
+    s.tree = NULL;
+    store_end(&s);
+}
+
+static void single_leaves_after_a_failure(void **state) {
+    (void)state;
+    store_scene s;
+    slow_disk disk;
+    store_begin(&s, 17, 4);
+    disk_begin(&disk, &s);
+    store_open(&s);
+    (void)insert_without_root(&s, "one");
+    (void)insert_without_root(&s, "another");
+    atomic_store(&disk.syncs_left, 1);
+    expect_status(rotor_flush(s.tree), ROTOR_FAILED, "flush");
+    const rotor_hash leaf = {{2}};
+    expect_status(rotor_insert(s.tree, NULL, NULL, &leaf), ROTOR_FAILED, "after the failure");
+    assert_int_equal(rotor_size(s.tree), 2);
+    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
+    s.tree = NULL;
+    store_end(&s);
+}
+
 static void inserting_durably(void **state) {
     (void)state;
     store_scene s;
@@ -529,6 +577,8 @@ int main(void) {
         cmocka_unit_test(waiting_with_an_interval),
         cmocka_unit_test(many_who_wait),
         cmocka_unit_test(many_who_wait_when_a_sync_fails),
+        cmocka_unit_test(single_leaves_become_durable_on_their_own),
+        cmocka_unit_test(single_leaves_after_a_failure),
         cmocka_unit_test(inserting_durably),
         cmocka_unit_test(checkpoints_by_hand_and_on_close),
         cmocka_unit_test(checkpoints_in_the_background),

@@ -64,6 +64,8 @@ struct rotor_tree {
     uint64_t size;                            /* = accepted */
     uint64_t folded;
     uint64_t rooted;
+    uint64_t run_left;  /* leaves that can be appended without a root and without looking at anything else ... */
+    uint8_t *run_next;  /* ... and where the next of them goes */
     uint64_t room;      /* leaves that fit in committed memory */
     uint64_t epoch;     /* truncations so far */
     uint64_t high_size; /* largest size so far */
