@@ -26,9 +26,11 @@ How a kernel is laid out
     the rounds wait for their own results often enough to take this in. After the last full block of a node the next
     one is the first of the next eight nodes, so a call goes through any number of sets of eight without a pause, and
     only the first message of a call (`load`) is waited for. The last block fetches what little it needs itself.
-    `load_copy`, `full_copy` and `last_odd_copy` also copy what they read past the caches: a few streaming stores in each
-    of four parts of a block, which drain meanwhile. They are in the same function, so that both ways share last_even: a
-    small batch takes both, and what chains of single nodes need, and all of it should stay in the instruction cache.
+    `load`, `full` and `last_odd` can also copy what they read past the caches: a streaming store or two in each of eight
+    places, which drain meanwhile. Whether they do is one flag of the processor for the whole segment, since no vector
+    operation touches flags, and a branch in each place. Segments of their own for the copy were as fast, but a small
+    batch needs both ways, and code for chains of single nodes: together that was more than the 32 KiB of the instruction
+    cache, of which each batch of 1,000 leaves fetched 27 KiB anew.
     Every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
     the decoders, at 2.5 instructions a cycle, until a jump: without jumps one missing entry made the rest of a segment
     slow, and at width 4 more than half of all code came from the decoders (400 cycles a block instead of 343 on Zen 3).
@@ -84,7 +86,7 @@ class Kernel:
         shifts of a rotation often meet in one pipe) together with the order in which the two schedulers serve four such
         chains; without any fetching of messages a block still takes 335 cycles."""
         return {**dict(latency=1, pressure=16, jitter=0, seed=0, clean=8, spread=0.3, lag=0),
-                **self.all_segments, **self.segments.get(segment.replace('_copy', ''), {})}
+                **self.all_segments, **self.segments.get(segment, {})}
 
 
 AVX2 = Kernel(symbol='rotor_blake3_avx2_groups8', evex=False, lanes=8, sets=1, registers=16, vector_bytes=32,
@@ -135,7 +137,8 @@ def word(k):
 class Operation:
     """One instruction. `unit` is alu (any pipe), shift, load or store. `memory` is its memory operand, in which {p}
     stands for the register of the general value `pointer`. `folds` names the sources that may be read from memory
-    instead, best first. `widths` gives the register widths, destination first, where they are not the full ones."""
+    instead, best first. `widths` gives the register widths, destination first, where they are not the full ones. Several
+    instructions under one branch are one operation with a list of texts, whose result is a register for them alone."""
 
     def __init__(self, unit, text, result, sources, memory=None, imm=None, pointer=None, folds=(), widths=None, lag=0):
         self.unit, self.text, self.result, self.sources = unit, text, result, sources
@@ -469,6 +472,10 @@ class Allocator:
             self.line(o.text, memory, *operands, o.imm)
             return
         self.take(o.result)
+        if isinstance(o.text, list):
+            self.lines.append([text.format(self.name(o.result.register)) for text in o.text])
+            self.release(o.result)
+            return
         self.line(o.text, self.name(o.result.register, widths[0]), *operands, memory, o.imm)
 
     def settle(self, outputs):
@@ -504,7 +511,7 @@ class Allocator:
 
 class Function:
     def __init__(self, kernel):
-        self.kernel, self.text, self.slots = kernel, [], 0
+        self.kernel, self.text, self.slots, self.copies = kernel, [], 0, 0
         k = kernel
         self.saved_out, self.saved_groups = 0, 8
         self.tag, self.mask, self.flags = 16, 20, 24                        # (AVX-512)
@@ -543,8 +550,9 @@ class Function:
         w.message = True
         return w
 
-    def fetch(self, g, spread, copies):
-        """Loads, transposes and stores the next full block's message, in four parts spread evenly over the rounds."""
+    def fetch(self, g, spread):
+        """Loads, transposes and stores the next full block's message, in four parts spread evenly over the rounds, and
+        copies it if asked to."""
         for half in (0, 1):
             before = len(g.operations)
             words = g.words8(POINTER_REGISTERS, half, ' + rbx')
@@ -557,35 +565,36 @@ class Function:
                 g.store('[r14 + %d]' % (32 * (8 * half + i)), w)
                 parts[i // 4].append(g.operations[-1])
             for part, members in enumerate(parts):
-                if copies:
-                    first = 2 * (2 * half + part)
-                    members += self.copy(g, POINTER_REGISTERS[first:first + 2], (0, 32))
                 for o in members:
                     o.place = (2 * half + part + spread) / 4
+        self.copy(g, (0, 32), spread)
 
-    def copy(self, g, lanes, halves):
-        """Copies 32 bytes at each of `halves` of some groups past the caches, lines as a whole, and asks for those
-        that are AHEAD."""
-        before = len(g.operations)
-        for lane in lanes:
+    def copy(self, g, halves, spread):
+        """Unless the zero flag is set, copies 32 bytes at each of `halves` of all groups past the caches and asks for
+        those that are AHEAD."""
+        for i, lane in enumerate(POINTER_REGISTERS):
+            skip = self.label('copied_%d' % self.copies)
+            self.copies += 1
+            texts = ['jz ' + skip]
             for at in halves:
-                value = g.emit('load', 'vmovdqu', [], memory='[%s + rbx + %d]' % (lane, at + 2))
-                g.store('[%s + r12 + %d]' % (lane, at + 2), value, 'vmovntdq')
-            g.operations.append(Operation('load', 'prefetcht0', None, [], memory='[%s + rbx + %d]' % (lane, AHEAD)))
-        return g.operations[before:]
+                texts += ['vmovdqu {0}, [%s + rbx + %d]' % (lane, at + 2),
+                          'vmovntdq [%s + r12 + %d], {0}' % (lane, at + 2)]
+            texts += ['prefetcht0 [%s + rbx + %d]' % (lane, AHEAD), skip + ':']
+            o = Operation('load', texts, Value(message=True), [])
+            o.place = (i + spread) / len(POINTER_REGISTERS)
+            g.operations.append(o)
 
     def segment(self, name):
         k, g = self.kernel, Graph(self.kernel)
         tuning, inputs, outputs = k.tuning(name), {}, {}
-        kind, copies = name.replace('_copy', ''), name.endswith('_copy')
         for s in range(k.sets):
             g.lag, lanes = tuning['lag'] * s, self.lanes(s)
-            if kind == 'load':
-                self.fetch(g, 0, copies)
+            if name == 'load':
+                self.fetch(g, 0)
                 continue
             chaining = [Value() for _ in range(8)]
             inputs.update((v, 8 * s + i) for i, v in enumerate(chaining))
-            if kind == 'full':
+            if name == 'full':
                 if k.evex:
                     message, flags = g.words8(lanes, 0, ' + rbx') + g.words8(lanes, 1, ' + rbx'), Broadcast(self.flags)
                     message[0] = self.first_word(g, message[0])
@@ -593,17 +602,17 @@ class Function:
                     message, flags = [Value('[r15 + %d]' % (32 * i), message=True) for i in range(16)], '[rdi + 64]'
                 result = g.compress(chaining, message, 64, flags)
                 if not k.evex:
-                    self.fetch(g, tuning['spread'], copies)
+                    self.fetch(g, tuning['spread'])
                 outputs.update((v, 8 * s + i) for i, v in enumerate(result))
                 continue
             tail = (Value('[rsp + %d]' % (self.tails + k.vector_bytes * s), message=True) if k.evex else
                     g.tail(lanes, ' + rbx'))
-            if kind == 'last_even':
+            if name == 'last_even':
                 result = g.compress(chaining, [tail] + 15 * [None], LAST_EVEN_BYTES, word(CHUNK_END | ROOT))
             else:
                 words = g.words8(lanes, 0, ' + rbx') if k.evex else g.words8(lanes, 0, ' + rbx - 32')
-                if copies:
-                    self.copy(g, lanes, (-32,))
+                if not k.evex:
+                    self.copy(g, (-32,), tuning['spread'])
                 result = g.compress(chaining, words + [tail] + 7 * [None], LAST_ODD_BYTES, word(CHUNK_END | ROOT))
             g.write_nodes(result, s * 32 * k.lanes)
         return self.allocate(name, g, inputs, outputs)
@@ -631,7 +640,8 @@ class Function:
             if i > 0:
                 label = self.label('%s_%d' % (name, i))
                 self.put('jmp ' + label, label + ':')
-            self.put(*lines[i:i + step])
+            for line in lines[i:i + step]:
+                self.put(*(line if isinstance(line, list) else [line]))
 
     def build(self):
         k = self.kernel
@@ -695,13 +705,13 @@ class Function:
 
     def put_blocks_avx2(self):
         k, frame = self.kernel, lambda place: '[rsp + %d]' % place
-        # r12: where what is at rbx is copied to, counted from the same pointers
-        shifted = ('mov r12, ' + frame(self.shift), 'add r12, rbx')
+        # r12: where what is at rbx is copied to, counted from the same pointers. The zero flag: it is not.
+        copying = ('mov r12, ' + frame(self.shift), 'add r12, rbx', 'cmp qword ptr %s, 0' % frame(self.copying))
+        later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
         self.put('mov %s, rbx' % frame(self.end), 'shl rbx, 3', 'mov %s, rbx' % frame(self.stride),
                  'mov %s, r12d' % frame(self.odd), 'shr r12d, 1', 'mov %s, r12d' % frame(self.full_blocks),
                  'lea r15, [rsp + %d]' % (self.buffers + self.buffer_bytes), 'lea r14, [rsp + %d]' % self.buffers,
-                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx',
-                 'cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('load_copy'))
+                 'lea r13, ' + frame(self.table), 'mov %s, r13' % frame(self.first), 'xor ebx, ebx', *copying)
         self.put_segment('load')
         self.put('# rbx: where this set of groups begins, counted from the pointers', self.label('set') + ':',
                  'mov r13, rbx', 'add r13, ' + frame(self.stride), 'cmp qword ptr [rsp + %d], 15' % self.saved_groups,
@@ -711,35 +721,23 @@ class Function:
                  *('prefetchw [r13 + %d]' % (32 * k.groups + at) for at in range(0, 32 * k.groups, 64)),
                  'lea r13, ' + frame(self.table))
         self.put(*('vmovdqa ymm%d, [rip + %s]' % (i, word(IV[i]).label) for i in range(8)))
-        self.put('cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('block_copy'))
-        self.put_block_avx2('block', 'full', ())
-        self.put(self.label('last') + ':', 'mov rbx, ' + frame(self.end), *self.put_out(),
+        # All full blocks of a set. The segment is entered in one place: its code would else be in the operation cache
+        # twice.
+        self.put('.p2align 6', self.label('block') + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
+                 'lea r13, [rip + %s]' % later.label, 'dec dword ptr ' + frame(self.left),
+                 'cmovz r13, ' + frame(self.first), 'cmovz rbx, ' + frame(self.next_set), *copying)
+        self.put_segment('full')
+        self.put('cmp dword ptr %s, 0' % frame(self.left), 'jne ' + self.label('block'),
+                 'mov rbx, ' + frame(self.end), *self.put_out(),
                  'test dword ptr [rsp + %d], 1' % self.odd, 'jnz ' + self.label('odd'))
         self.put_segment('last_even')
         self.put(self.label('next') + ':', 'sub qword ptr [rsp + %d], %d' % (self.saved_groups, k.groups),
                  'jbe ' + self.label('done'), 'add qword ptr [rsp + %d], %d' % (self.saved_out, 32 * k.groups),
                  'mov r13, ' + frame(self.stride), 'add %s, r13' % frame(self.end),
                  'mov rbx, ' + frame(self.next_set), 'jmp ' + self.label('set'))
-        self.put_block_avx2('block_copy', 'full_copy', shifted)
-        self.put('jmp ' + self.label('last'), self.label('odd') + ':',
-                 'cmp qword ptr %s, 0' % frame(self.copying), 'jne ' + self.label('odd_copy'))
+        self.put(self.label('odd') + ':', *copying)
         self.put_segment('last_odd')
-        self.put('jmp ' + self.label('next'), self.label('odd_copy') + ':', *shifted)
-        self.put_segment('last_odd_copy')
-        self.put('jmp ' + self.label('next'), self.label('load_copy') + ':', *shifted)
-        self.put_segment('load_copy')
-        self.put('jmp ' + self.label('set'))
-
-    def put_block_avx2(self, label, segment, shifted):
-        """All full blocks of a set. Each segment is entered in one place: its code would else be in the operation
-        cache twice."""
-        frame = lambda place: '[rsp + %d]' % place
-        later = Constant('.Llater_block', 8 * [0xffffffff] + 16 * [0])
-        self.put('.p2align 6', self.label(label) + ':', 'xchg r14, r15', 'mov rdi, r13', 'add rbx, 64',
-                 'lea r13, [rip + %s]' % later.label, 'dec dword ptr ' + frame(self.left),
-                 'cmovz r13, ' + frame(self.first), 'cmovz rbx, ' + frame(self.next_set), *shifted)
-        self.put_segment(segment)
-        self.put('cmp dword ptr %s, 0' % frame(self.left), 'jne ' + self.label(label))
+        self.put('jmp ' + self.label('next'))
 
     def put_out(self):
         """rdi = where the nodes go: to the caller, or to the frame if some lanes have no group of their own."""
