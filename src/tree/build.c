@@ -236,6 +236,15 @@ static void build_task(void *context, uint64_t task) {
     }
 }
 
+/* A batch of less than a block in one piece, which spares half a vector of groups on each level against two pieces with a
+ * block's boundary between them. */
+static void build_small(const growth *grown) {
+    build_block(grown, grown->first, grown->last);
+    if (grown->stream) {
+        rotor_nodes_stream_end();
+    }
+}
+
 /* The pool if this many parents are worth it, else NULL. */
 static rotor_pool *pool_for(rotor_tree *tree, uint64_t parents) {
     return parents < tree->parallel_threshold ? NULL : rotor_tree_pool(tree);
@@ -247,6 +256,10 @@ static void grow_level(growth *grown) {
     uint64_t blocks = (grown->last - 1) / nodes - grown->first / nodes + 1;
     uint64_t parents = rotor_radix_div(tree->radix, grown->last) - rotor_radix_div(tree->radix, grown->first);
     rotor_pool *pool = pool_for(tree, parents);
+    if (pool == NULL && grown->last - grown->first <= nodes) {
+        build_small(grown);
+        return;
+    }
     if (pool == NULL) {
         grown->task_blocks = blocks;
         build_task(grown, 0);
