@@ -154,8 +154,9 @@ static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t
     uint8_t *children = copy + ROTOR_HASH_BYTES;
     uint64_t arity = tree->radix.n;
     uint64_t fit = FIRST_BYTES / (arity * ROTOR_HASH_BYTES);
-    most = most < fit ? most : fit;
-    most = most < tree->hasher->lanes ? most : tree->hasher->lanes;
+    uint64_t lanes = tree->hasher->lanes;
+    uint64_t rest = (most - 1) % lanes + 1; /* so that all that follow fill the lanes */
+    most = rest < fit ? rest : fit;
     uint64_t old = first - group * arity;
     uint64_t count = most * arity - old;
     memset(copy, 0, ROTOR_HASH_BYTES); /* the headroom */
@@ -164,7 +165,7 @@ static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t
     }
     const rotor_hash *source = grown->source + (first - grown->first);
     memcpy(children + old * ROTOR_HASH_BYTES, source, count * ROTOR_HASH_BYTES);
-    rotor_build_store(tree, grown->level, first, source, count);
+    stream_nodes(grown, first, first + count);
     return hash_into_level(tree, grown->level + 1, group, most, children);
 }
 
