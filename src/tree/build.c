@@ -15,8 +15,6 @@
 #define BLOCK_NODES 1024
 /* Tasks for each thread, at least, where there are blocks enough. */
 #define FAIR_TASKS 2
-/* Leaves of a batch from which on they are streamed past the caches. Smaller batches are faster without. */
-#define STREAM_LEAVES 512
 /* Bytes of children with which a streamed batch begins: at least one group of the largest arity. */
 #define FIRST_BYTES ((size_t)8 << 10)
 
@@ -237,8 +235,8 @@ static void build_task(void *context, uint64_t task) {
     }
 }
 
-/* A batch of less than a block in one piece, which spares half a vector of groups on each level against two pieces with a
- * block's boundary between them. */
+/* A batch of less than a block in one piece, which spares half a vector of groups on each level against two pieces with
+ * a block's boundary between them. */
 static void build_small(const growth *grown) {
     build_block(grown, grown->first, grown->last);
     if (grown->stream) {
@@ -279,7 +277,7 @@ void rotor_build(rotor_tree *tree, uint64_t from, uint64_t to, const rotor_hash 
                     .first = from,
                     .last = to,
                     .source = leaves,
-                    .stream = leaves != NULL && to - from >= STREAM_LEAVES};
+                    .stream = leaves != NULL && to - from >= ROTOR_BUILD_STREAM_LEAVES};
     while (grown.first < grown.last) {
         grow_level(&grown);
         for (uint32_t i = 0; i < tree->block.levels; i++) {

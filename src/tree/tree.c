@@ -171,10 +171,10 @@ static void append_to_run(rotor_tree *tree, const rotor_hash *leaf) {
     accept_size(tree, tree->size + 1);
 }
 
-/* Appends without a root. Complete nodes are stored whenever a block of leaves has come together, at full vector width.
- */
+/* Appends without a root. The parents of few leaves wait until a block of leaves has come together, so that they are
+ * hashed at full vector width; for a batch that fills some vectors it takes longer to read its leaves a second time. */
 static void append_lazily(rotor_tree *tree, const rotor_hash *leaves, uint64_t count) {
-    if (count < tree->block.nodes) {
+    if (count < ROTOR_BUILD_STREAM_LEAVES) {
         rotor_build_store(tree, 0, tree->size, leaves, count);
         accept_size(tree, tree->size + count);
         if (tree->size - tree->folded >= tree->block.nodes) {
