@@ -192,6 +192,12 @@ double rotor_bench_peak_ns(const rotor_hasher *hasher, unsigned n, unsigned thre
     return 1 / rate;
 }
 
+double rotor_bench_peak_cpu_ns(const rotor_hasher *hasher, unsigned n) {
+    peak_job job = {hasher, n, NULL, rotor_bench_thread_ns, 0};
+    peak_thread(&job);
+    return job.ns_per_block;
+}
+
 double rotor_bench_lone_ns(const rotor_hasher *hasher) {
     enum { width = 16, nodes = 200 };
     uint8_t children[32 * width];

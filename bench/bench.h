@@ -67,6 +67,8 @@ double rotor_bench_blocks_per_leaf(unsigned n);
 /* ns for one block, all threads together, of full nodes whose input stays in the first-level cache; some milliseconds.
  */
 double rotor_bench_peak_ns(const rotor_hasher *hasher, unsigned n, unsigned threads);
+/* The same of one thread in processor time, of which other programs take nothing. */
+double rotor_bench_peak_cpu_ns(const rotor_hasher *hasher, unsigned n);
 /* ns for one compression that waits for the one before it: nodes of 16 children, 9 blocks each, every node the first
  * child of the next. */
 double rotor_bench_lone_ns(const rotor_hasher *hasher);
@@ -78,7 +80,9 @@ void rotor_bench_kernel(rotor_bench *bench);
 void rotor_bench_official(rotor_bench *bench);
 void rotor_bench_build(rotor_bench *bench);
 void rotor_bench_batches(rotor_bench *bench);
+void rotor_bench_ledger_batches(rotor_bench *bench);
 void rotor_bench_insert(rotor_bench *bench);
+void rotor_bench_ledger_insert(rotor_bench *bench);
 void rotor_bench_snapshot(rotor_bench *bench);
 void rotor_bench_proofs(rotor_bench *bench);
 void rotor_bench_truncate(rotor_bench *bench);
@@ -86,6 +90,7 @@ void rotor_bench_memory(rotor_bench *bench);
 void rotor_bench_storage_bulk(rotor_bench *bench);
 void rotor_bench_storage_insert(rotor_bench *bench);
 void rotor_bench_storage_durable(rotor_bench *bench);
+void rotor_bench_ledger_storage(rotor_bench *bench);
 void rotor_bench_storage_open(rotor_bench *bench);
 void rotor_bench_storage_growth(rotor_bench *bench);
 void rotor_bench_storage_load(rotor_bench *bench);

@@ -2,6 +2,7 @@
  * the kernel's peak and what bounds them. */
 #include "baseline.h"
 #include "bench.h"
+#include "ledger.h"
 #include "limits.h"
 
 #include <math.h>
@@ -148,6 +149,9 @@ static void report_bound(const batch_run *run, size_t least, bool of_limit, doub
              of_limit ? "of their limit" : "over one at a time", run->n, run->threads, run->threads == 1 ? "" : "s",
              batch);
     rotor_bench_bound(run->bench->output, what, worst, true, bound, of_limit ? "of limit" : "x");
+    char ledger[ROTOR_BENCH_LEDGER_NAME];
+    rotor_bench_batch_ledger(ledger, run->n, batch, run->threads);
+    rotor_bench_explain(run->bench->output, ledger);
 }
 
 /* ---------------------------------------------------------------- */

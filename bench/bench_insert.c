@@ -1,6 +1,7 @@
 /* Leaves inserted one by one into trees of a thousand to ten million: with the root of each, a chain of compressions;
  * and without, a root read now and then. */
 #include "bench.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 
@@ -20,6 +21,12 @@ static double needed_compressions(unsigned n, uint64_t base, unsigned inserts, u
         total += rotor_bench_chain(n, at, at + root_every, root_every == 1);
     }
     return (double)total / inserts;
+}
+
+static void explain(const rotor_bench *bench, unsigned n, const char *root) {
+    char ledger[ROTOR_BENCH_LEDGER_NAME];
+    rotor_bench_insert_ledger(ledger, n, root);
+    rotor_bench_explain(bench->output, ledger);
 }
 
 /* ---------------------------------------------------------------- with root */
@@ -65,6 +72,7 @@ static void measure_with_root(rotor_bench *bench, unsigned n, uint64_t base, dou
         char what[96];
         snprintf(what, sizeof what, "insert with root, N=%u, 1M leaves (%.4g and 10 %%)", n, bound);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&ratio), false, bound * 1.1, "compressions");
+        explain(bench, n, "with its root");
     }
     if (base == USUAL_LEAVES && n == 4) {
         rotor_bench_against(bench->output, "insert with root", rotor_bench_median(&ns));
@@ -99,6 +107,7 @@ static void report_without_root(const rotor_bench *bench, unsigned n, uint64_t b
         char what[96];
         snprintf(what, sizeof what, "insert without root, root each 1,000, N=%u, %s memory", n, memory);
         rotor_bench_bound(bench->output, what, rotor_bench_median(ns), false, 60, "ns");
+        explain(bench, n, base == 0 ? "without root, fresh memory" : "without root, touched memory");
     }
 }
 

@@ -1,6 +1,7 @@
 /* Ten million leaves into a new durable tree, in batches with a root each, and one flush; then the checkpoint of all of
  * them. In turn with a plain file that takes the same leaves, and with a tree in memory. */
 #include "bench.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 #include "stored.h"
@@ -98,10 +99,14 @@ static void report_inserts(const rotor_bench *bench, const bulk_way *way) {
     if (way->batch == 10000) {
         char what[96];
         snprintf(what, sizeof what, "durable tree, batches of 10,000 and a flush, N=4, 10M, %s policy", policy);
+        char ledger[ROTOR_BENCH_LEDGER_NAME];
+        rotor_bench_bulk_ledger(ledger, policy);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&way->rate) / 1e6, true, 15, "M leaves/s");
+        rotor_bench_explain(bench->output, ledger);
         snprintf(what, sizeof what, "the same of %s, %s policy",
                  way->manual ? "memory and then plain writes" : "processors or disk", policy);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&way->of_limit), true, 0.85, "of limit");
+        rotor_bench_explain(bench->output, ledger);
         rotor_bench_against(bench->output, "durable batches of 10,000", rotor_bench_median(&way->rate) / 1e6);
         snprintf(what, sizeof what, "written over 32 bytes a node, N=4, 10M leaves, %s policy", policy);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&way->over_nodes), false, 1.4, "x");

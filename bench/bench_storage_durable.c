@@ -2,84 +2,19 @@
  * turn with a plain file that takes the same 96 bytes and the same sync: into blocks written before, as the log does,
  * and appended. */
 #include "bench.h"
+#include "crew.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 #include "stored.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define MOST_CALLERS 64
+#define MOST_CALLERS ROTOR_BENCH_MOST_CALLERS
 #define RAW_ZEROS ((uint64_t)8 << 20)
 #define SPACE ((uint64_t)1 << 30)
-
-typedef struct crew {
-    rotor_tree *tree;
-    const rotor_hash *leaves;
-    bool with_root;
-    pthread_barrier_t start;
-    atomic_bool ends;
-    _Atomic uint64_t inserts;
-    _Atomic uint32_t hired;
-} crew;
-
-static void *insert_until_told(void *argument) {
-    crew *all = argument;
-    /* Each its own leaves, far from those of the others. */
-    uint64_t at = (uint64_t)atomic_fetch_add(&all->hired, 1) * (ROTOR_BENCH_LEAVES_MAX / MOST_CALLERS);
-    uint64_t inserts = 0;
-    rotor_hash root;
-    pthread_barrier_wait(&all->start);
-    while (!atomic_load_explicit(&all->ends, memory_order_relaxed)) {
-        const rotor_hash *leaf = all->leaves + (at + inserts) % ROTOR_BENCH_LEAVES_MAX;
-        rotor_status status = rotor_insert_durable(all->tree, all->with_root ? &root : NULL, leaf, 1);
-        rotor_bench_stored_expect_ok(all->tree, status, "insert_durable");
-        inserts++;
-    }
-    atomic_fetch_add(&all->inserts, inserts);
-    return NULL;
-}
-
-typedef struct crew_result {
-    double per_s;
-    double inserts_per_sync;
-} crew_result;
-
-static crew_result run_crew(const rotor_bench *bench, rotor_tree *tree, unsigned callers, bool with_root, uint64_t ms) {
-    crew all = {.tree = tree, .leaves = bench->leaves, .with_root = with_root};
-    pthread_t ids[MOST_CALLERS];
-    pthread_barrier_init(&all.start, NULL, callers + 1);
-    uint64_t size = rotor_size(tree);
-    uint64_t syncs = rotor_bench_stored_statistics(tree).syncs;
-    for (unsigned i = 0; i < callers; i++) {
-        if (pthread_create(&ids[i], NULL, insert_until_told, &all) != 0) {
-            fprintf(stderr, "rotortree-bench: cannot start %u threads\n", callers);
-            exit(1);
-        }
-    }
-    pthread_barrier_wait(&all.start);
-    uint64_t begin = rotor_bench_wall_ns();
-    struct timespec pause = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-    atomic_store(&all.ends, true);
-    for (unsigned i = 0; i < callers; i++) {
-        pthread_join(ids[i], NULL);
-    }
-    double ns = (double)(rotor_bench_wall_ns() - begin);
-    pthread_barrier_destroy(&all.start);
-    double inserts = (double)atomic_load(&all.inserts);
-    rotor_statistics after = rotor_bench_stored_statistics(tree);
-    if (after.size != size + atomic_load(&all.inserts) || after.durable_size != after.size) {
-        fprintf(stderr, "rotortree-bench: wrong result: leaves after durable inserts\n");
-        exit(1);
-    }
-    return (crew_result){inserts * 1e9 / ns, inserts / (double)(after.syncs - syncs)};
-}
 
 typedef struct durable_way {
     unsigned callers;
@@ -94,8 +29,8 @@ typedef struct durable_way {
 
 /* At best every sync makes one leaf of each caller durable, and every leaf costs one switch from a thread that waits to
  * another. */
-static void add_sample(const rotor_bench *bench, durable_way *way, const crew_result *result, double raw_per_s,
-                       double one_per_s) {
+static void add_sample(const rotor_bench *bench, durable_way *way, const rotor_bench_crew_result *result,
+                       double raw_per_s, double one_per_s) {
     double by_sync = way->callers * raw_per_s;
     double by_switch = way->callers == 1 ? HUGE_VAL : bench->cpus * 1e9 / rotor_bench_switch_ns();
     way->by_sync = by_sync < by_switch;
@@ -126,6 +61,7 @@ static void report_way(const rotor_bench *bench, const durable_way *way) {
     } else if (way->callers == MOST_CALLERS && !way->with_root) {
         rotor_bench_bound(bench->output, "durable insert by 64 callers over one", rotor_bench_median(&way->of_one),
                           true, 20, "x");
+        rotor_bench_explain(bench->output, ROTOR_BENCH_CALLERS_LEDGER);
     }
 }
 
@@ -161,7 +97,7 @@ void rotor_bench_storage_durable(rotor_bench *bench) {
         double raw = rotor_bench_raw_rate(&into, ms);
         double one = 0;
         for (unsigned i = 0; i < ways; i++) {
-            crew_result result = run_crew(bench, tree, kinds[i].callers, kinds[i].with_root, ms);
+            rotor_bench_crew_result result = rotor_bench_crew(bench, tree, kinds[i].callers, kinds[i].with_root, ms);
             double raw_after = rotor_bench_raw_rate(&into, ms);
             one = i == 0 ? result.per_s : one;
             all[i].callers = kinds[i].callers;

@@ -4,12 +4,15 @@
  * "Cold" is what the system lets us make of it: the files' pages are dropped from its cache, while the disk, or the
  * host of a virtual machine, may still have them. */
 #include "bench.h"
+#include "counters.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 #include "stored.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -59,21 +62,22 @@ static bool recovers(const open_way *way) {
     return strcmp(way->measure, "open_from_log") == 0;
 }
 
-/* What opening cannot be faster than: the best of a few, each alone. */
 /* Pages of 4 KiB that the nodes of all levels fill. */
 #define NODE_PAGES                                                                                                     \
     ((double)LEAVES * ROTOR_BENCH_STORED_ARITY / (ROTOR_BENCH_STORED_ARITY - 1) * ROTOR_HASH_BYTES / 4096)
 
+/* What opening cannot be faster than: the best of a few, each alone. */
 typedef struct open_limits {
     double read_ms; /* the bytes of the files, from the page cache or the disk */
     double checksum_ms;
-    double hash_ms;  /* by all threads */
+    double hash_ms; /* by all threads */
+    double hash_cpu_ms;
     double touch_ms; /* memory for all nodes */
     double map_ms;   /* opening and mapping the files */
 } open_limits;
 
 static open_limits measure_limits(const rotor_bench *bench, const char *name, bool cold) {
-    rotor_bench_samples samples[5];
+    rotor_bench_samples samples[6];
     rotor_hash root;
     memset(samples, 0, sizeof samples);
     for (unsigned i = 0; i < (cold ? 1 : 3); i++) {
@@ -82,13 +86,14 @@ static open_limits measure_limits(const rotor_bench *bench, const char *name, bo
         }
         rotor_bench_add(&samples[0], rotor_bench_folder_read_ns(name) / 1e6);
         rotor_bench_add(&samples[1], rotor_bench_checksum_ns(bench, LEAVES) / 1e6);
-        rotor_bench_add(&samples[2],
-                        rotor_bench_hash_all(bench, &root, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus) / 1e6);
+        rotor_bench_span hash = rotor_bench_hash_all_span(bench, &root, LEAVES, ROTOR_BENCH_STORED_ARITY, bench->cpus);
+        rotor_bench_add(&samples[2], rotor_bench_span_ns(hash, bench->cpus) / 1e6);
+        rotor_bench_add(&samples[5], hash.cpu_ns / 1e6);
         rotor_bench_add(&samples[3], rotor_bench_touch_ns(true) * NODE_PAGES / 1e6);
         rotor_bench_add(&samples[4], rotor_bench_folder_map_ns(name) / 1e6);
     }
     return (open_limits){rotor_bench_min(&samples[0]), rotor_bench_min(&samples[1]), rotor_bench_min(&samples[2]),
-                         rotor_bench_min(&samples[3]), rotor_bench_min(&samples[4])};
+                         rotor_bench_min(&samples[5]), rotor_bench_min(&samples[3]), rotor_bench_min(&samples[4])};
 }
 
 /* Recovery reads, checksums and hashes everything, into memory that is fresh from the system: work for the processors,
@@ -125,15 +130,47 @@ static double add_limit(rotor_bench_row *row, const open_way *way, const open_li
     return least / ms;
 }
 
+/* Of what takes long enough to be told apart. */
+static bool has_ledger(const open_way *way) {
+    return !way->cold && (way->verify == ROTOR_VERIFY_FULL || recovers(way));
+}
+
+/* The processors' time as if each had done its part of it, and the time in which some had nothing to do. */
+static void add_to_ledger(rotor_bench_ledger *ledger, const rotor_bench *bench, const open_way *way,
+                          const open_limits *limits, rotor_bench_span span, const rotor_bench_usage *usage) {
+    double part = 1e6 / bench->cpus;
+    rotor_bench_ledger_whole(ledger, span.wall_ns);
+    rotor_bench_ledger_part(ledger, "hashing with all threads", limits->hash_cpu_ms * part);
+    if (recovers(way)) {
+        rotor_bench_ledger_part(ledger, "checksums of the leaves", limits->checksum_ms * part);
+        rotor_bench_ledger_part(ledger, "memory touched for the first time", limits->touch_ms * part);
+        rotor_bench_ledger_part(ledger, "reading from the page cache", limits->read_ms * part);
+    } else {
+        double fault_ns = rotor_bench_folder_fault_ns(way->name);
+        rotor_bench_ledger_part(ledger, "mapped pages touched for the first time",
+                                usage->minor_faults * fault_ns / bench->cpus);
+        rotor_bench_ledger_fact(ledger, "fault_ns", fault_ns);
+    }
+    rotor_bench_ledger_part(ledger, ROTOR_BENCH_IDLE, span.wall_ns - span.cpu_ns / bench->cpus);
+    rotor_bench_ledger_fact(ledger, "page_faults", usage->minor_faults);
+    rotor_bench_ledger_fact(ledger, "user_ms", usage->user_ns / 1e6);
+    rotor_bench_ledger_fact(ledger, "system_ms", usage->system_ns / 1e6);
+    rotor_bench_ledger_fact(ledger, "processors_busy_fraction", span.cpu_ns / (span.wall_ns * bench->cpus));
+}
+
 static void report_bounds(const rotor_bench *bench, const open_way *way, double ms, double fraction) {
     char what[96];
+    char ledger[ROTOR_BENCH_LEDGER_NAME];
+    rotor_bench_open_ledger(ledger, way->measure, way->how);
     if (way->bound_ms > 0) {
         snprintf(what, sizeof what, "%s, %s, N=4, 10M leaves", way->measure, way->how);
         rotor_bench_bound(bench->output, what, ms, false, way->bound_ms, "ms");
+        rotor_bench_explain(bench->output, ledger);
     }
-    if (!way->cold && (way->verify == ROTOR_VERIFY_FULL || recovers(way))) {
+    if (has_ledger(way)) {
         snprintf(what, sizeof what, "%s, %s: of its limit", way->measure, way->how);
         rotor_bench_bound(bench->output, what, fraction, true, 0.85, "of limit");
+        rotor_bench_explain(bench->output, ledger);
     }
     if (way->reference != NULL) {
         rotor_bench_against(bench->output, way->reference, ms);
@@ -145,6 +182,9 @@ static void measure_open(const rotor_bench *bench, const open_way *way, const ro
     rotor_options options = rotor_bench_stored_options(true);
     options.mode = way->mode;
     options.verify_at_open = way->verify;
+    char name[ROTOR_BENCH_LEDGER_NAME];
+    rotor_bench_open_ledger(name, way->measure, way->how);
+    rotor_bench_ledger *ledger = rotor_bench_ledger_new(name, "opening", ROTOR_BENCH_STORED_ARITY, LEAVES, bench->cpus);
     open_limits limits = measure_limits(bench, way->name, way->cold);
     rotor_bench_samples ms = {.count = 0};
     rotor_bench_samples cpu_ms = {.count = 0};
@@ -154,15 +194,20 @@ static void measure_open(const rotor_bench *bench, const open_way *way, const ro
             rotor_bench_folder_cool(way->name);
         }
         rotor_hash root;
+        rotor_bench_usage usage = rotor_bench_usage_now();
         rotor_bench_span start = rotor_bench_start();
         rotor_tree *tree = rotor_bench_stored_open(way->name, &options);
         rotor_bench_stored_expect_ok(tree, rotor_root(tree, &root), "root");
         rotor_bench_span span = rotor_bench_stop(start);
+        usage = rotor_bench_usage_since(&usage);
         rotor_bench_add(&ms, span.wall_ns / 1e6);
         rotor_bench_add(&cpu_ms, span.cpu_ns / 1e6);
         rotor_bench_expect_equal(&root, expected, "root of a tree that was opened");
         recovered = (double)rotor_bench_stored_statistics(tree).recovered_leaves;
         rotor_bench_stored_close(tree);
+        if (has_ledger(way)) {
+            add_to_ledger(ledger, bench, way, &limits, span, &usage);
+        }
     }
     rotor_bench_row row = rotor_bench_row_of(way->measure, ROTOR_BENCH_STORED_ARITY, LEAVES, bench->cpus);
     rotor_bench_text(&row, "how", way->how);
@@ -171,8 +216,13 @@ static void measure_open(const rotor_bench *bench, const open_way *way, const ro
     rotor_bench_number(&row, "cpu_ms", rotor_bench_median(&cpu_ms)); /* of all threads */
     double fraction = add_limit(&row, way, &limits, bench->cpus, rotor_bench_median(&ms));
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_MS, &ms);
+    if (has_ledger(way)) {
+        rotor_bench_ledger_print(bench->output, ledger);
+    }
+    free(ledger);
     report_bounds(bench, way, rotor_bench_median(&ms), fraction);
 }
+
 /* What rotor_check() takes of an open tree: the same work as verifying in full. */
 static void measure_check(const rotor_bench *bench) {
     rotor_options options = rotor_bench_stored_options(true);

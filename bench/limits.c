@@ -39,7 +39,7 @@ static void run_threads(void *(*work)(void *), void *jobs, size_t size, unsigned
     free(ids);
 }
 
-static uint8_t *touched(size_t bytes) {
+uint8_t *rotor_bench_touched(size_t bytes) {
     bytes = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
     uint8_t *memory = aligned_alloc(HUGE_BYTES, bytes);
     if (memory == NULL) {
@@ -84,7 +84,7 @@ static void *copy_part(void *argument) {
 double rotor_bench_copy_ns(const rotor_bench *bench, unsigned threads) {
     size_t parts = ROTOR_BENCH_LEAVES_MAX * sizeof(rotor_hash) / COPY_BYTES;
     copy_job *jobs = rotor_bench_allocate(threads * sizeof *jobs);
-    uint8_t *target = touched(threads * COPY_BYTES);
+    uint8_t *target = rotor_bench_touched(threads * COPY_BYTES);
     for (unsigned i = 0; i < threads; i++) {
         jobs[i] = (copy_job){target + i * COPY_BYTES, bench->leaves->bytes + i % parts * COPY_BYTES};
     }
@@ -191,7 +191,7 @@ double rotor_bench_switch_ns(void) {
 rotor_bench_flat rotor_bench_flat_new(uint64_t leaves, unsigned n) {
     /* Every level in whole groups. */
     size_t nodes = (size_t)(leaves + leaves / (n - 1)) + 64 * (size_t)n;
-    return (rotor_bench_flat){touched(nodes * ROTOR_HASH_BYTES), leaves, n};
+    return (rotor_bench_flat){rotor_bench_touched(nodes * ROTOR_HASH_BYTES), leaves, n};
 }
 
 void rotor_bench_flat_free(rotor_bench_flat *flat) {
@@ -276,7 +276,8 @@ static size_t room_above(uint64_t count, unsigned n) {
     return (size_t)(count / (n - 1) + 64) * ROTOR_HASH_BYTES + 64 * (size_t)(HEAD + ROTOR_HASH_BYTES);
 }
 
-double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t count, unsigned n, unsigned threads) {
+rotor_bench_span rotor_bench_hash_all_span(const rotor_bench *bench, rotor_hash *root, uint64_t count, unsigned n,
+                                           unsigned threads) {
     /* Parts are whole subtrees as high as leaves at least 16 of them to every thread. */
     uint64_t subtree = 1;
     unsigned levels = 0;
@@ -288,7 +289,7 @@ double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t
     uint64_t part = (subtrees + threads - 1) / threads * subtree;
     hash_job *jobs = rotor_bench_allocate(threads * sizeof *jobs);
     size_t tops = (size_t)subtrees * ROTOR_HASH_BYTES + HEAD;
-    uint8_t *memory = touched(threads * room_above(part, n) + tops + room_above(subtrees, n) + HEAD);
+    uint8_t *memory = rotor_bench_touched(threads * room_above(part, n) + tops + room_above(subtrees, n) + HEAD);
     uint8_t *next = memory + HEAD;
     for (unsigned i = 0; i < threads; i++) {
         uint64_t first = part * i < count ? part * i : count;
@@ -304,11 +305,15 @@ double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t
         top.count += jobs[i].top_count;
     }
     hash_part(&top);
-    double ns = rotor_bench_span_ns(rotor_bench_stop(start), threads);
+    rotor_bench_span span = rotor_bench_stop(start);
     memcpy(root->bytes, top.top, ROTOR_HASH_BYTES);
     free(memory);
     free(jobs);
-    return ns;
+    return span;
+}
+
+double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t count, unsigned n, unsigned threads) {
+    return rotor_bench_span_ns(rotor_bench_hash_all_span(bench, root, count, n, threads), threads);
 }
 
 /* ---------------------------------------------------------------- compressions */
@@ -371,6 +376,20 @@ uint64_t rotor_bench_new_root_compressions(unsigned n, uint64_t old_size, uint64
         parted = parted || boundary % n + 1 < width;
         total += parted && width > 1 ? rotor_bench_blocks(width) : 0;
         boundary /= n;
+    }
+    return total;
+}
+
+uint64_t rotor_bench_nodes_hashed(unsigned n, uint64_t from, uint64_t to) {
+    uint64_t total = 0;
+    uint64_t full_from = from;
+    uint64_t full_to = to;
+    for (uint64_t length = to; length > 1; length = (length + n - 1) / n) {
+        full_from /= n;
+        full_to /= n;
+        uint64_t parents = (length + n - 1) / n;
+        bool finished = full_to == parents;
+        total += full_to - full_from + (!finished && length - (parents - 1) * n > 1);
     }
     return total;
 }

@@ -23,6 +23,9 @@
 /* Adds the fields `limit` and `limit_fraction`. */
 void rotor_bench_limit(rotor_bench_row *row, const char *limit, double fraction);
 
+/* Memory for whole huge pages, touched, as levels have; to be freed. Ends the program where there is none. */
+uint8_t *rotor_bench_touched(size_t bytes);
+
 /* ---------------------------------------------------------------- time */
 
 /* Copies by stores that pass the caches by, as leaves are stored, where there are such; says whether. */
@@ -60,6 +63,9 @@ double rotor_bench_flat_ns(const rotor_bench_flat *flat, const uint64_t *indexes
  * every thread with a part of its own; into memory touched before. The root is stored: whole levels hashed plainly are
  * also what the roots of trees are compared with. */
 double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t count, unsigned n, unsigned threads);
+/* The same by both clocks. */
+rotor_bench_span rotor_bench_hash_all_span(const rotor_bench *bench, rotor_hash *root, uint64_t count, unsigned n,
+                                           unsigned threads);
 
 /* ---------------------------------------------------------------- compressions */
 
@@ -67,6 +73,11 @@ double rotor_bench_hash_all(const rotor_bench *bench, rotor_hash *root, uint64_t
  * root is asked for, nothing being hashed twice: of groups whose last child alone has changed only the blocks that hold
  * that child. `alone`: groups that become complete count too; in a batch they are hashed with others. */
 uint64_t rotor_bench_chain(unsigned n, uint64_t from, uint64_t to, bool alone);
+
+/* Nodes that are hashed when a tree grows from size `from`, whose root was asked for, to size `to` and its root is
+ * asked for: those that become complete, and the unfinished ones on the way to the root that have two children or more.
+ */
+uint64_t rotor_bench_nodes_hashed(unsigned n, uint64_t from, uint64_t to);
 
 /* The root of the first `size` leaves of a larger tree: complete nodes are there already. */
 uint64_t rotor_bench_past_compressions(unsigned n, uint64_t size);

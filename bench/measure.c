@@ -16,6 +16,7 @@ typedef struct bound {
     bool at_least;
     double bound;
     const char *unit;
+    char ledger[96]; /* empty: none */
 } bound;
 
 struct rotor_bench_output {
@@ -39,6 +40,10 @@ uint64_t rotor_bench_now_ns(void) {
 
 uint64_t rotor_bench_wall_ns(void) {
     return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t rotor_bench_thread_ns(void) {
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void rotor_bench_use_cpu_clock(void) {
@@ -388,6 +393,14 @@ void rotor_bench_bound(rotor_bench_output *output, const char *what, double valu
     entry->at_least = at_least;
     entry->bound = limit;
     entry->unit = unit;
+    entry->ledger[0] = '\0';
+}
+
+void rotor_bench_explain(rotor_bench_output *output, const char *ledger) {
+    if (output->bound_count > 0) {
+        bound *entry = &output->bounds[output->bound_count - 1];
+        snprintf(entry->ledger, sizeof entry->ledger, "%s", ledger);
+    }
 }
 
 static const char *bound_verdict(const bound *entry) {
@@ -408,6 +421,10 @@ static void print_bound_json(const bound *entry) {
     json_string(entry->unit);
     printf(",\"verdict\":");
     json_string(bound_verdict(entry));
+    if (entry->ledger[0] != '\0') {
+        printf(",\"ledger\":");
+        json_string(entry->ledger);
+    }
     printf("}\n");
 }
 

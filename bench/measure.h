@@ -16,6 +16,8 @@ void rotor_bench_use_cpu_clock(void);
 bool rotor_bench_cpu_clock(void);
 /* For what several threads do. */
 uint64_t rotor_bench_wall_ns(void);
+/* The processor time of the calling thread, whatever the clock. */
+uint64_t rotor_bench_thread_ns(void);
 /* For a child that has been waited for: wall time, or the processor time of all children so far. */
 uint64_t rotor_bench_child_ns(void);
 
@@ -58,7 +60,7 @@ typedef enum rotor_bench_unit {
     ROTOR_BENCH_BYTES,
 } rotor_bench_unit;
 
-#define ROTOR_BENCH_MAX_FIELDS 16
+#define ROTOR_BENCH_MAX_FIELDS 20
 
 typedef struct rotor_bench_field {
     const char *key;
@@ -105,6 +107,8 @@ void rotor_bench_skip(const rotor_bench_output *output, const char *measure, con
  * them. A target missed is a result, not an error. */
 void rotor_bench_bound(rotor_bench_output *output, const char *what, double value, bool at_least, double bound,
                        const char *unit);
+/* The ledger (ledger.h) that tells what stands in the way of the bound noted last; copied. */
+void rotor_bench_explain(rotor_bench_output *output, const char *ledger);
 void rotor_bench_bounds(const rotor_bench_output *output);
 
 #endif

@@ -37,7 +37,7 @@ refused() {
 lines_with() {
     grep -c -e "$1" "$data/run.jsonl"
 }
-figures=$(($(wc -l <"$data/run.jsonl") - $(lines_with '"measure":"header"\|"measure":"bound"\|"skipped"') +
+figures=$(($(wc -l <"$data/run.jsonl") - $(lines_with '"measure":"header"\|"measure":"bound"\|"measure":"ledger"\|"skipped"') +
     3 * $(lines_with '"measure":"latency"\|"measure":"growth_point"') + $(lines_with '"checkpoint_ms"')))
 
 compare "$data/run.jsonl" "$data/later.jsonl"
@@ -105,6 +105,17 @@ printf '%s\n' "$header" >bad.jsonl && bad "nothing but a header" ":1: a header w
     bad "counts without bounds" ':4: a latency needs as many'
 (cat good.jsonl && echo '{"measure":"latency","bounds_ns":[2,1],"counts":[3,4]}') >bad.jsonl &&
     bad "bounds that fall" ':4: "bounds_ns" must rise'
+ledger() {
+    printf '{"measure":"ledger","of":"an insert","per":"insert","part":"%s","ns":%s}\n' "$1" "$2"
+}
+(cat good.jsonl && ledger whole 1300 && ledger hashing 1100 && ledger "not explained" 100) >bad.jsonl &&
+    bad "a ledger with a part too little" ':4: the parts of the ledger "an insert" come to 1,200 ns, the whole is 1,300'
+(cat good.jsonl && ledger hashing 1100) >bad.jsonl && bad "a ledger without its whole" ':4: the ledger .* no whole'
+(cat good.jsonl && ledger whole 1300) >bad.jsonl && bad "a ledger without parts" ':4: the ledger .* no parts'
+(cat good.jsonl && ledger whole 1300 && ledger whole 1300) >bad.jsonl && bad "a ledger twice" ':5: a second whole'
+(cat good.jsonl && ledger whole null) >bad.jsonl && bad "a ledger without a time" ':4: a ledger without a number "ns"'
+(cat good.jsonl && echo '{"measure":"ledger","of":"x","per":"insert","ns":1}') >bad.jsonl &&
+    bad "a ledger's row without its part" ':4: a ledger without "part"'
 rm bad.jsonl && bad "not there" ": No such file"
 compare good.jsonl
 refused "compare: one file" "^usage: "
@@ -207,7 +218,7 @@ report() {
 report "$data/run.jsonl" report.html
 same "report: exit code" "0 the report is report.html" "$code $(cat out)"
 same "report: the page" whole "$(page report.html)"
-same "report: sections" "bounds batches arity threads single latency snapshots truncation proofs memory kernels growth \
+same "report: sections" "bounds obstacles batches arity threads single latency snapshots truncation proofs memory kernels growth \
 mixed unwaited durable recovery rows" "$(grep -o '<section id="[a-z]*"' report.html | cut -d '"' -f 2 | tr '\n' ' ' |
     sed 's/ $//')"
 same "report: nothing is left out" 0 "$(grep -c 'Left out' report.html)"
@@ -223,6 +234,23 @@ says report.html 'batches of 1M at 32.4 to 93.6, there 5.70 to 7.71 times as fas
 says report.html 'Beside 8 readers the writer adds 8.44 million leaves a second, 21 % of the speed of one alone'
 says report.html '64 callers make 148,800 to 186,000 inserts durable a second'
 says report.html 'a checkpoint takes 322 ms to 338 ms'
+# What stands in the way: of what was missed and split into parts a drawing, of the others what the run holds.
+tr '\n' ' ' <report.html | sed 's/<section/\n&/g' | grep '^<section id="obstacles"' | sed "s/$(printf '\302\240')/ /g" >obstacles.html
+same "report: what stands in the way, one drawing" 1 "$(grep -o '<svg' obstacles.html | wc -l | tr -d ' ')"
+says obstacles.html '5.38 .*s an insert: 2.80 .*s the system.s work: switching threads, writing, 1.49 .*s the callers. own'
+says obstacles.html 'Missed: durable insert by 64 callers over one: 13.1, target .* 20 x'
+says obstacles.html 'a sync was under way 62 % of the time'
+says obstacles.html 'not split into parts by this run: proof make, N=4, 1M leaves, random indexes'
+says obstacles.html 'measured one by one they come to 0.03 .*s more than the whole'
+# The printed parts of each table, in its last row the whole.
+sed 's/<table>/\n&/g' obstacles.html | grep '^<table>' | sed 's/<\/table>.*//; s/<tr>/\n/g' |
+    sed -n 's/^<td>\([^<]*\)<\/td><td class="n">\([^0-9]*\)\([0-9.]*\) [^ ]*s<.*/\1|\2|\3/p' >parts
+same "report: the parts come to the whole" "whole whole" "$(awk -F '|' '
+    $1 == "whole" { printf "%s%s", told++ ? " " : "", sum - $3 < 0.02 && $3 - sum < 0.02 ? "whole" : sum; sum = 0; next }
+    { sum += $2 == "" ? $3 : -$3 }' parts)"
+grep -v '"measure":"ledger"' "$data/run.jsonl" >older.jsonl
+report older.jsonl older.html
+same "report: of a run without parts" "0 whole 0" "$code $(page older.html) $(grep -c 'id="obstacles"' older.html)"
 # A figure of what waits for the disk and one of what does not never share a table.
 tr '\n' ' ' <report.html | sed 's/<table>/\n&/g' | sed 's/<\/table>.*//' >tables
 same "report: durable inserts have tables of their own" 0 \
@@ -253,6 +281,10 @@ if [ -x "$bench" ]; then
     same "report: of a real run" "0 whole" "$code $(page real.html)"
     same "report: of a real run, sections" "bounds snapshots rows" \
         "$(grep -o '<section id="[a-z]*"' real.html | cut -d '"' -f 2 | tr '\n' ' ' | sed 's/ $//')"
+    "$bench" --json --filter ledger-insert >ledger.jsonl
+    report ledger.jsonl ledger.html
+    same "report: of what a real run is made of" "0 whole" "$code $(page ledger.html)"
+    says ledger.html 'compressions that wait for each other'
     compare real.jsonl real.jsonl
     same "compare: a real run with itself" "0 0" "$code $(tail -n 1 out | sed 's/.*: \([0-9]*\) worse, 0 better.*/\1/')"
 fi

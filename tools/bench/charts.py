@@ -16,7 +16,8 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402 (the backend is chosen first)
 from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import (FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter,  # noqa: E402
+                               NullLocator)
 
 INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
 SERIES = ("#0a0101", "#0a0202", "#0a0303", "#0a0404")
@@ -344,6 +345,53 @@ def rows(entries, x_name, x_format=nanoseconds, limit_name=None):
         handle = Line2D([], [], color=INK, linestyle="none", marker="|", markersize=14, markeredgewidth=2)
         axes.legend([handle], [limit_name], loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, borderpad=0,
                     handletextpad=0.1)
+    return figure
+
+
+class Step:
+    """A part of a time, for steps(); colour None is muted."""
+
+    def __init__(self, name, value, text, colour=0):
+        self.name, self.value, self.text, self.colour = name, value, text, colour
+
+
+def steps(parts, x_name, x_format=nanoseconds, mark=None, mark_name=None):
+    """A time as bars that each begin where the one before ended, names on the left, values on the right; `mark` is
+    where the last one would have to end."""
+    space = 22 if mark is not None else 0
+    names = ["\n".join(textwrap.wrap(part.name, 24)) for part in parts]
+    pitch = 34 if any("\n" in name for name in names) else 26
+    left = min(max(len(line) for name in names for line in name.split("\n")) * 7.1 + 14, WIDTH * 0.43)
+    figure, axes = new(62 + space + pitch * len(parts), left=left, right=76, top=10 + space, bottom=52)
+    begins, end = [], 0.0
+    for part in parts:
+        begins.append(end)
+        end += part.value
+    low = min([0.0] + [begin + part.value for begin, part in zip(begins, parts)])
+    high = max([end, mark or 0] + [begin + max(part.value, 0) for begin, part in zip(begins, parts)]) * 1.04
+    for i, (begin, part) in enumerate(zip(begins, parts)):
+        y = len(parts) - 1 - i
+        axes.barh(y, part.value, left=begin, height=0.62, color=ink(part.colour), zorder=2)
+        if i + 1 < len(parts):
+            axes.plot([begin + part.value] * 2, [y - 0.31, y - 0.69], color=MUTED, linewidth=1, zorder=1.5)
+        axes.annotate(part.text, (1, y), xycoords=("figure fraction", "data"), xytext=(-4, 0),
+                      textcoords="offset points", va="center", ha="right", fontsize=TEXT, fontweight="bold")
+        axes.annotate(names[i], (0, y), xycoords=("figure fraction", "data"), xytext=(4, 0),
+                      textcoords="offset points", va="center", ha="left", fontsize=TEXT, linespacing=1.0)
+    if mark is not None:
+        axes.axvline(mark, color=INK, linestyle=":", linewidth=1.8, zorder=3)
+        handle = Line2D([], [], color=INK, linestyle=":", linewidth=1.8)
+        axes.legend([handle], [mark_name], loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, borderpad=0,
+                    handletextpad=0.4)
+    axes.set_xlim(low, high)
+    axes.set_ylim(-0.6, len(parts) - 0.4)
+    axes.set_yticks(range(len(parts)))
+    axes.set_yticklabels([""] * len(parts))
+    axes.grid(False, axis="y")
+    axes.grid(True, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(x_format))
+    axes.set_xlabel(x_name, fontsize=TEXT)
     return figure
 
 

@@ -135,7 +135,7 @@ def all_rows(run):
     for place, title in PLACES:
         measures = {}
         for row in run.rows:
-            if row.place() == place:
+            if row.place() == place and row.measure != "ledger":
                 measures.setdefault(row.measure, []).append(row)
         if measures:
             pieces.append(page.element("h3", title))
@@ -146,8 +146,19 @@ def all_rows(run):
     return pieces
 
 
+def obstacles(run):
+    """The section on what stands in the way of bounds that were missed; [] where the run says nothing of that."""
+    import sections_obstacles
+    missed = [row for row in run.bounds if row.get("verdict") == "MISSED"]
+    content = sections_obstacles.make(run, sorted(missed, key=lambda row: margin(row) or 0), margin)
+    return [page.section("obstacles", sections_obstacles.TITLE, content)] if content else []
+
+
 def make(run):
-    body, links, missing = [], [("bounds", "Bounds")], []
+    import sections_obstacles
+    body, links, missing = obstacles(run), [("bounds", "Bounds")], []
+    if body:
+        links.append(("obstacles", sections_obstacles.TITLE))
     for name, title, about, makers, suites in sections():
         figures = [figure for maker in makers for figure in maker(run)]
         if not figures:

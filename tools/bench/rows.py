@@ -26,6 +26,8 @@ BOUND_PLACES = (("durable", ("durable insert", "durable batches", "flush", "chec
 YARDSTICKS = ("memcpy_touched", "copy_streamed_touched", "first_touch_of_4_KiB", "official_compression",
               "plain_96_bytes_and_sync", "plain_write_and_sync")
 STANDARD = ("measure", "n", "leaves", "threads", "samples")
+# Of a ledger, the row of the time that is split, and that of what its parts do not add up to.
+WHOLE, REST = "whole", "not explained"
 # The figures of rows without one value of their own.
 SEVERAL_FIGURES = {
     "latency": (("p50_ns", "ns"), ("p90_ns", "ns"), ("p99_ns", "ns"), ("p999_ns", "ns")),
@@ -97,6 +99,9 @@ class Row:
         return tuple(parts)
 
     def figures(self):
+        if self.measure == "ledger":
+            # They explain other figures of the same run.
+            return []
         if self.measure in SEVERAL_FIGURES:
             return [Figure(name, unit, self.fields[name], None, None, 0)
                     for name, unit in SEVERAL_FIGURES[self.measure] if number(self.fields.get(name))]
@@ -126,12 +131,58 @@ class Row:
         return "memory"
 
 
-class Run:
-    """One run: the header's fields, its rows, its bounds, and what was skipped."""
+class Ledger:
+    """A time and the parts that it was split into; rest is the row of what they do not add up to, or None."""
 
-    def __init__(self, path, header, rows):
+    def __init__(self, name):
+        self.name, self.where, self.whole, self.rest, self.parts = name, None, None, None, []
+
+    def add(self, where, row):
+        self.where = self.where or where
+        if row.get("part") == WHOLE:
+            if self.whole is not None:
+                raise BadInput('%s: a second whole of the ledger "%s"' % (where, self.name))
+            self.where, self.whole = where, row
+        elif row.get("part") == REST:
+            self.rest = row
+        else:
+            self.parts.append(row)
+
+    def rows(self):
+        return self.parts + ([self.rest] if self.rest else [])
+
+    def check(self):
+        if self.whole is None:
+            raise BadInput('%s: the ledger "%s" has parts, but no whole' % (self.where, self.name))
+        if not self.rows():
+            raise BadInput('%s: the ledger "%s" has no parts' % (self.where, self.name))
+        total = sum(row.value for row in self.rows())
+        # The benchmark writes whole nanoseconds from 1,000 on.
+        rounding = (0.51 if self.whole.value >= 999 else 0.001) * (len(self.rows()) + 1)
+        if abs(total - self.whole.value) > rounding:
+            raise BadInput('%s: the parts of the ledger "%s" come to %s ns, the whole is %s' % (
+                self.where, self.name, short(total), short(self.whole.value)))
+
+
+def ledgers(places):
+    """By name, from (where, row); raises BadInput for one whose parts are not all of it."""
+    found = {}
+    for where, row in places:
+        if row.measure == "ledger" and "skipped" not in row.fields:
+            found.setdefault(row.get("of"), Ledger(row.get("of"))).add(where, row)
+    for ledger in found.values():
+        ledger.check()
+    return found
+
+
+class Run:
+    """One run: the header's fields, its rows, its bounds, its ledgers, and what was skipped."""
+
+    def __init__(self, path, header, places):
+        rows = [row for _, row in places]
         self.path = path
         self.header = header
+        self.ledgers = ledgers(places)
         self.bounds = [row for row in rows if row.measure == "bound"]
         self.skipped = [row for row in rows if "skipped" in row.fields]
         self.rows = [row for row in rows if row.measure != "bound" and "skipped" not in row.fields]
@@ -167,6 +218,8 @@ def check_row(where, fields):
         for name, kind in (("what", str), ("relation", str), ("unit", str), ("verdict", str)):
             if not isinstance(fields.get(name), kind):
                 raise BadInput('%s: a bound without "%s"' % (where, name))
+        if not isinstance(fields.get("ledger", ""), str):
+            raise BadInput('%s: "ledger" is the name of one' % where)
         return
     if fields["measure"] == "latency":
         bounds, counts = fields.get("bounds_ns"), fields.get("counts")
@@ -177,6 +230,12 @@ def check_row(where, fields):
         if any(a >= b for a, b in zip(bounds, bounds[1:])):
             raise BadInput(where + ': "bounds_ns" must rise')
         return
+    if fields["measure"] == "ledger":
+        for name in ("of", "per", "part"):
+            if not isinstance(fields.get(name), str):
+                raise BadInput('%s: a ledger without "%s"' % (where, name))
+        if not number(fields.get("ns")):
+            raise BadInput('%s: a ledger without a number "ns"' % where)
     row = Row(fields)
     if row.unit is None:
         raise BadInput("%s: no value: one of %s is expected" % (where, ", ".join(UNITS)))
@@ -213,7 +272,7 @@ def read(path):
         elif header is None:
             raise BadInput(where + ': no header before it; the first line of a run is {"measure":"header",...}')
         else:
-            rows.append(Row(fields))
+            rows.append((where, Row(fields)))
     if header is None:
         raise BadInput(path + ":1: empty; a run begins with its header")
     if not rows:
@@ -255,6 +314,15 @@ def time_text(ns):
     return short(ns / 1e9) + "\u00a0s"
 
 
+def times_text(largest):
+    """Writes times in the unit that suits the largest of them, so that they can be added up by eye."""
+    scale, unit = next((scale, unit) for limit, scale, unit in (
+        (1e3, 1, "ns"), (1e6, 1e3, "\u00b5s"), (1e9, 1e6, "ms"), (math.inf, 1e9, "s")) if largest < limit)
+    digits = 2 if largest / scale < 10 else 1 if largest / scale < 100 else 0
+    return lambda ns: "%.*f\u00a0%s" % (digits, abs(ns) / scale, unit) if ns >= 0 else \
+        "\u2212%.*f\u00a0%s" % (digits, abs(ns) / scale, unit)
+
+
 def bytes_text(value):
     for limit, scale, unit in ((1e4, 1, "bytes"), (1e6, 1e3, "kB"), (1e9, 1e6, "MB")):
         if abs(value) < limit:
@@ -278,6 +346,11 @@ def value_text(value, unit):
     if unit == "per_s":
         return short(value) + "\u00a0/s"
     return short(value) + "\u00a0x"
+
+
+def per_text(value):
+    """A count for one of something: 46,955; 4.53; 0.0046."""
+    return count(value) if value == int(value) else "%.2g" % value if abs(value) < 0.1 else short(value)
 
 
 def percent(fraction):
