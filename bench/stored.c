@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RAW_BYTES 96
 #define SEQUENTIAL_STEP ((size_t)1 << 20)
+#define ALL_BYTES ((uint64_t)ROTOR_BENCH_LEAVES_MAX * sizeof(rotor_hash))
+#define LOOK_NS 200000 /* between two looks at whether there is more to write */
 
 /* ---------------------------------------------------------------- trees */
 
@@ -117,6 +122,15 @@ static void write_all(int file, const uint8_t *bytes, size_t count, uint64_t off
     }
 }
 
+/* A third faster than when the sync begins with all. */
+static void start_sync(int file) {
+#if defined(__linux__)
+    (void)sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)file;
+#endif
+}
+
 rotor_bench_span rotor_bench_raw_sequential(const rotor_bench *bench, uint64_t count) {
     const uint8_t *bytes = bench->leaves->bytes;
     size_t total = (size_t)count * sizeof(rotor_hash);
@@ -124,15 +138,62 @@ rotor_bench_span rotor_bench_raw_sequential(const rotor_bench *bench, uint64_t c
     rotor_bench_span start = rotor_bench_start();
     for (size_t at = 0; at < total; at += SEQUENTIAL_STEP) {
         write_all(file, bytes + at, total - at < SEQUENTIAL_STEP ? total - at : SEQUENTIAL_STEP, at);
-#if defined(__linux__)
-        (void)sync_file_range(file, 0, 0,
-                              SYNC_FILE_RANGE_WRITE); /* a third faster than when the sync begins with all */
-#endif
+        start_sync(file);
     }
     expect_call(fdatasync(file) == 0, "fdatasync");
     rotor_bench_span span = rotor_bench_stop(start);
     close(file);
     rotor_bench_folder_clear("plain");
+    return span;
+}
+
+typedef struct beside {
+    const uint8_t *leaves;
+    int file;
+    uint64_t bytes;
+    _Atomic uint64_t inserted; /* leaves */
+} beside;
+
+static uint64_t writable(beside *all) {
+    uint64_t inserted = atomic_load_explicit(&all->inserted, memory_order_acquire);
+    return inserted == ROTOR_BENCH_LEAVES_MAX ? all->bytes : all->bytes / ROTOR_BENCH_LEAVES_MAX * inserted;
+}
+
+static void *write_beside(void *argument) {
+    beside *all = argument;
+    uint64_t at = 0;
+    while (at < all->bytes) {
+        uint64_t step = all->bytes - at < SEQUENTIAL_STEP ? all->bytes - at : SEQUENTIAL_STEP;
+        uint64_t source = at % ALL_BYTES;
+        step = ALL_BYTES - source < step ? ALL_BYTES - source : step;
+        if (writable(all) - at < step) {
+            (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+        } else {
+            write_all(all->file, all->leaves + source, (size_t)step, at);
+            start_sync(all->file);
+            at += step;
+        }
+    }
+    expect_call(fdatasync(all->file) == 0, "fdatasync");
+    return NULL;
+}
+
+rotor_bench_span rotor_bench_raw_beside(const rotor_bench *bench, size_t batch, uint64_t bytes) {
+    rotor_tree *tree = rotor_bench_tree(ROTOR_BENCH_STORED_ARITY, 0);
+    beside all = {.leaves = bench->leaves->bytes, .file = create("beside"), .bytes = bytes};
+    rotor_hash root;
+    pthread_t writer;
+    rotor_bench_span start = rotor_bench_start();
+    expect_call(pthread_create(&writer, NULL, write_beside, &all) == 0, "thread");
+    for (uint64_t size = batch; size <= ROTOR_BENCH_LEAVES_MAX; size += batch) {
+        rotor_bench_stored_grow(bench, tree, size, batch, &root);
+        atomic_store_explicit(&all.inserted, size, memory_order_release);
+    }
+    (void)pthread_join(writer, NULL);
+    rotor_bench_span span = rotor_bench_stop(start);
+    close(all.file);
+    rotor_bench_folder_clear("beside");
+    rotor_close(tree, NULL);
     return span;
 }
 

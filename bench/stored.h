@@ -36,6 +36,11 @@ double rotor_bench_ms_since(uint64_t begin);
 /* The time to write `count` leaves to a new file, one after the other, the disk beginning at once, and sync it. */
 rotor_bench_span rotor_bench_raw_sequential(const rotor_bench *bench, uint64_t count);
 
+/* The time to grow a tree in memory to ROTOR_BENCH_LEAVES_MAX leaves while another thread writes them to a new file as
+ * they come, the disk beginning at once, and syncs it at the end. `bytes` are written in all, beside the leaves some of
+ * them again. */
+rotor_bench_span rotor_bench_raw_beside(const rotor_bench *bench, size_t batch, uint64_t bytes);
+
 /* A file to which 96 bytes, the frame of one leaf, are written and synced again and again. */
 typedef struct rotor_bench_raw {
     int file;
