@@ -93,7 +93,7 @@ static void bulk_round(const rotor_bench *bench, const rotor_options *options, r
     busy_ms = rotor_bench_disk_busy_ms(folder.text) - busy_ms;
     double inserting = grown - begin;
     double written = times->written_bytes;
-    double silent = times->first_ns - begin;
+    double silent = times->first_ns != 0 ? times->first_ns - begin : NAN;
     double writing = rotor_bench_disk_write_ns(times);
     double syncing = rotor_bench_disk_sync_ns(times);
     rotor_bench_stored_close(tree);

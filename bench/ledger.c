@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define REST "not explained"
@@ -27,7 +28,8 @@ static void add(rotor_bench_part *parts, size_t *count, const char *name, double
         i++;
     }
     if (i == ROTOR_BENCH_MAX_PARTS) {
-        return;
+        fprintf(stderr, "rotortree-bench: a ledger of more than %d parts\n", ROTOR_BENCH_MAX_PARTS);
+        exit(1);
     }
     *count = i == *count ? i + 1 : *count;
     parts[i].name = name;

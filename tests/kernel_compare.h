@@ -190,14 +190,14 @@ static inline bool compare_fenced_node(const rotor_hasher *hasher, const compare
         return compare_report(hasher, "wrong single node at a page's end", width, 1, 0, 0);
     }
     uint8_t *leading = in->base + in->page + (at_end ? in->bytes - (bytes - 32) : 0);
-    uint8_t *last = other->base + other->page + (at_end ? other->bytes - 32 : 0);
+    uint8_t *first = other->base + other->page;
+    uint8_t *end = first + other->bytes;
+    rotor_hash *path = (void *)(at_end ? end - 2 * sizeof *path : first);
+    rotor_path_step *step = (void *)(at_end ? first : end - sizeof *step);
     memcpy(leading, buffers->data, bytes - 32);
-    memcpy(last, buffers->data + bytes - 32, 32);
-    rotor_path_step step;
-    rotor_hash path[2];
-    hasher->prepare_step(&step, leading, width);
-    memcpy(&path[0], last, sizeof path[0]);
-    hasher->hash_path(path, &step, 1);
+    memcpy(path, buffers->data + bytes - 32, 32);
+    hasher->prepare_step(step, leading, width);
+    hasher->hash_path(path, step, 1);
     if (memcmp(&path[1], buffers->expected, 32) != 0) {
         return compare_report(hasher, "wrong path at a page's end", width, 1, 0, 0);
     }

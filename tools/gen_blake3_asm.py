@@ -27,11 +27,11 @@ How a kernel is laid out
     one is the first of the next eight nodes, so a call goes through any number of sets of eight without a pause, and
     only the first message of a call (`load`) is waited for. The last block fetches what little it needs itself.
     `load`, `full` and `last_odd` can also copy what they read past the caches: a streaming store or two in each of eight
-    places, which drain meanwhile. Whether they do is one flag of the processor for the whole segment, since no vector
-    operation touches flags, and a branch in each place. Segments of their own for the copy were as fast, but a small
-    batch needs both ways, and code for chains of single nodes: together that was more than the 32 KiB of the instruction
+    places, which drain meanwhile. Whether they do is one flag of the processor for the whole segment, since nothing in
+    it touches flags, and a branch in each place. Segments of their own for the copy were as fast, but a small batch
+    needs both ways, and code for chains of single nodes: together that was more than the 32 KiB of the instruction
     cache, of which each batch of 1,000 leaves fetched 27 KiB anew.
-    Every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
+    About every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
     the decoders, at 2.5 instructions a cycle, until a jump: without jumps one missing entry made the rest of a segment
     slow, and at width 4 more than half of all code came from the decoders (400 cycles a block instead of 343 on Zen 3).
 
@@ -634,7 +634,10 @@ class Function:
 
     def put_segment(self, name):
         lines = self.segment(name)
-        self.put('# Segment %s: %d instructions' % (name, len(lines)))
+        flat = [text for line in lines for text in (line if isinstance(line, list) else [line])]
+        assert self.kernel.evex or not [text for text in flat if text.split()[0] in ('vptest', 'vtestps', 'vtestpd') or
+                                        not text.startswith(('v', 'jz ', 'prefetch', '.L'))], 'flags must survive'
+        self.put('# Segment %s: %d instructions' % (name, sum(not text.startswith('.L') for text in flat)))
         step = self.kernel.jump_every or len(lines)
         for i in range(0, len(lines), step):
             if i > 0:

@@ -126,7 +126,7 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment load: 94 instructions */
+/* Segment load: 134 instructions */
 	vmovdqu xmm0, [rax + rbx + 0]
 	vmovdqu xmm1, [rcx + rbx + 0]
 	vmovdqu xmm2, [rdx + rbx + 0]
@@ -306,7 +306,7 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment full: 1204 instructions */
+/* Segment full: 1244 instructions */
 	vpaddd ymm8, ymm3, [r15 + 192]
 	vpaddd ymm9, ymm2, [r15 + 128]
 	vpaddd ymm10, ymm1, [r15 + 64]
@@ -2634,7 +2634,7 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment last_odd: 1136 instructions */
+/* Segment last_odd: 1160 instructions */
 	vmovdqu xmm8, [rsi + rbx - 32 + 16]
 	vmovdqu xmm9, [rcx + rbx - 32 + 16]
 	vmovdqu xmm10, [rdx + rbx - 32 + 16]

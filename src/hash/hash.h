@@ -3,8 +3,9 @@
  * A profile says how a node is made from its children. It knows nothing of levels, sizes or trees. Another profile
  * (SHA-256, Keccak, ...) is another table; no caller changes.
  *
- * All functions are pure, take any alignment, and may be called from any thread. `width` is the number of
- * children, 2..255; children lie one after the other, 32 bytes each. `out` may not overlap an input. */
+ * All functions are pure, take any alignment, and may be called from any thread. `width` is the number of children,
+ * 2..255 where nothing else is said; children lie one after the other, 32 bytes each. `out` may not overlap an input.
+ */
 #ifndef ROTOR_HASH_HASH_H
 #define ROTOR_HASH_HASH_H
 
@@ -25,7 +26,7 @@ typedef struct rotor_path_step {
     uint32_t words[8];  /* what precedes that child in this block, as far as it is whole words */
     uint32_t before;    /* the two bytes right before the child */
     uint32_t width;     /* children in all, 1..255; 0: not prepared */
-    uint32_t blocks;    /* that depend on the last child, rotor_path_blocks in lone.h */
+    uint32_t blocks;    /* BLAKE3: how many depend on the last child, and how */
     const uint8_t *leading;
 } rotor_path_step;
 

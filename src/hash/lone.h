@@ -32,7 +32,8 @@ enum rotor_path_blocks {
     ROTOR_PATH_CHUNKS /* a node of several chunks: nothing is prepared */
 };
 
-/* As hash_path() of rotor_hasher, but stops before a node of several chunks. Returns how many steps are left. */
+/* As hash_path() of rotor_hasher for at least one step, but stops before a node of several chunks. Returns how many
+ * steps are left. */
 size_t rotor_blake3_path_x86(rotor_hash *path, const rotor_path_step *steps, size_t count);
 
 /* hash_node, prepare_step and hash_path of rotor_hasher by the portable compression, ... */

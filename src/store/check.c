@@ -72,7 +72,7 @@ typedef struct checking {
 } checking;
 
 static rotor_block_shape block_shape(uint32_t arity, uint64_t size, uint32_t threads) {
-    rotor_block_shape shape = {arity, 1};
+    rotor_block_shape shape = {.nodes = arity, .levels = 1};
     uint64_t tops = BLOCK_PARENTS;
     while (tops / arity >= LEAST_TOPS) {
         tops /= arity;

@@ -4,9 +4,6 @@
 
 #include "tree/tree.h"
 
-/* Leaves of a batch from which on they are streamed past the caches. Smaller batches are faster without. */
-#define ROTOR_BUILD_STREAM_LEAVES 512
-
 /* The block that suits an arity and the width of the vector unit. */
 rotor_block_shape rotor_block_shape_for(rotor_radix radix, uint32_t lanes);
 

@@ -30,6 +30,7 @@
  * levels above them. */
 typedef struct rotor_block_shape {
     uint64_t nodes;
+    uint64_t at_once; /* leaves of a batch without a root from which on their parents do not wait for a whole block */
     uint32_t levels;
 } rotor_block_shape;
 
@@ -64,8 +65,11 @@ struct rotor_tree {
     uint64_t size;                            /* = accepted */
     uint64_t folded;
     uint64_t rooted;
-    uint64_t run_left;  /* leaves that can be appended without a root and without looking at anything else ... */
-    uint8_t *run_next;  /* ... and where the next of them goes */
+    /* A run: leaves that can be appended one by one without a root and without looking at anything else. Bound to
+     * their indices, so that a run that is out of date can be too long, but never leads to another leaf's place. */
+    uint64_t run_first;
+    uint64_t run_count; /* 0: there is none */
+    uint8_t *run_base;  /* the place of leaf run_first */
     uint64_t room;      /* leaves that fit in committed memory */
     uint64_t epoch;     /* truncations so far */
     uint64_t high_size; /* largest size so far */
