@@ -6,8 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-const char *const rotor_bench_event_names[ROTOR_BENCH_EVENTS] = {"cycles", "instructions", "branch_misses",
-                                                                 "code_cache_misses"};
+const char *const rotor_bench_event_names[ROTOR_BENCH_EVENTS] = {"cycles", "instructions", "branch_misses"};
 
 #if defined(__linux__)
 #include <linux/perf_event.h>
@@ -28,12 +27,9 @@ static int open_event(uint32_t type, uint64_t config) {
 }
 
 rotor_bench_counters rotor_bench_counters_open(void) {
-    const uint64_t code_misses = PERF_COUNT_HW_CACHE_L1I | (uint64_t)PERF_COUNT_HW_CACHE_OP_READ << 8 |
-                                 (uint64_t)PERF_COUNT_HW_CACHE_RESULT_MISS << 16;
     return (rotor_bench_counters){{open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES),
                                    open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS),
-                                   open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES),
-                                   open_event(PERF_TYPE_HW_CACHE, code_misses)}};
+                                   open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES)}};
 }
 
 void rotor_bench_counters_start(const rotor_bench_counters *counters) {

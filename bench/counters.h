@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define ROTOR_BENCH_EVENTS 4
+#define ROTOR_BENCH_EVENTS 3
 
 extern const char *const rotor_bench_event_names[ROTOR_BENCH_EVENTS];
 

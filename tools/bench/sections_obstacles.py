@@ -24,7 +24,6 @@ FACTS = (
     ("cycles", "{} cycles", r.per_text),
     ("instructions", "{} instructions", r.per_text),
     ("branch_misses", "{} branches not foreseen", r.per_text),
-    ("code_cache_misses", "{} misses of the first-level code cache", r.per_text),
     ("syncs_per_s", "{} syncs a second", r.per_text),
     ("inserts_per_sync", "{} inserts shared one", r.per_text),
     ("before_the_first_write_fraction", "nothing was written in the first {} of the time", r.percent),
