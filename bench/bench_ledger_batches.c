@@ -167,19 +167,13 @@ static void measure_round(const batch_trees *trees, rotor_bench_ledger *ledger, 
     add_facts(trees, ledger, calls, size, &usage, counts);
 }
 
-/* In the quick mode fewer of what takes long, and of what differs little from one thread. */
-static size_t rounds_of(const batch_trees *trees, const batch_size *size) {
-    bool few = size->batches == 1 || (trees->threads > 1 && !is_shared(trees, size));
-    return rotor_bench_rounds(trees->bench, few ? 3 : 5, 15);
-}
-
 static void measure_size(const batch_trees *trees, rotor_tree *recorded, const batch_size *size) {
     char name[ROTOR_BENCH_LEDGER_NAME];
     rotor_bench_batch_ledger(name, trees->n, size->leaves, trees->threads);
     rotor_bench_ledger *ledger = rotor_bench_ledger_new(name, "batch", trees->n, BASE_LEAVES, trees->threads);
     rotor_bench_calls calls = rotor_bench_calls_new(trees->bench);
     record(&calls, trees->bench, recorded, size);
-    for (size_t round = 0; round < rounds_of(trees, size); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(trees->bench, 3, 15); round++) {
         measure_round(trees, ledger, &calls, size);
     }
     add_fresh(trees, ledger, size);

@@ -53,7 +53,7 @@ static void measure_callers(const rotor_bench *bench) {
     rotor_tree *tree = rotor_bench_disk_timed_open("callers", &options, &times);
     rotor_bench_ledger *ledger = rotor_bench_ledger_new(ROTOR_BENCH_CALLERS_LEDGER, "insert", ROTOR_BENCH_STORED_ARITY,
                                                         0, ROTOR_BENCH_MOST_CALLERS);
-    for (size_t round = 0; round < rotor_bench_rounds(bench, 5, 11); round++) {
+    for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 11); round++) {
         callers_round(bench, tree, &times, ledger);
     }
     rotor_bench_stored_close(tree);
