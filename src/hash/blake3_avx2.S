@@ -126,7 +126,7 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment load: 134 instructions */
+/* Segment load: 130 instructions */
 	vmovdqu xmm0, [rax + rbx + 0]
 	vmovdqu xmm1, [rcx + rbx + 0]
 	vmovdqu xmm2, [rdx + rbx + 0]
@@ -138,139 +138,135 @@ rotor_blake3_avx2_groups8:
 	vmovntdq [rax + r12 + 34], ymm4
 	prefetcht0 [rax + rbx + 4096]
 .Lcopied_0_groups8:
+	vinserti128 ymm5, ymm0, [r8 + rbx + 0], 1
+	vinserti128 ymm6, ymm1, [r9 + rbx + 0], 1
+	vinserti128 ymm7, ymm2, [r10 + rbx + 0], 1
+	vinserti128 ymm8, ymm3, [r11 + rbx + 0], 1
+	vpunpckldq ymm9, ymm5, ymm6
+	vpunpckhdq ymm10, ymm5, ymm6
+	vpunpckldq ymm11, ymm7, ymm8
+	vpunpckhdq ymm12, ymm7, ymm8
+	vpunpcklqdq ymm13, ymm9, ymm11
+	vpunpckhqdq ymm14, ymm9, ymm11
+	vpunpcklqdq ymm15, ymm10, ymm12
+	vpunpckhqdq ymm4, ymm10, ymm12
+	vmovdqa [r14 + 32], ymm14
+	vpand ymm0, ymm13, [r13]
+	vmovdqa [r14 + 64], ymm15
+	vmovdqa [r14 + 96], ymm4
+	vpor ymm1, ymm0, [r13 + 32]
+	vmovdqa [r14 + 0], ymm1
 	jz .Lcopied_1_groups8
-	vmovdqu ymm5, [rcx + rbx + 2]
-	vmovntdq [rcx + r12 + 2], ymm5
-	vmovdqu ymm5, [rcx + rbx + 34]
-	vmovntdq [rcx + r12 + 34], ymm5
+	vmovdqu ymm2, [rcx + rbx + 2]
+	vmovntdq [rcx + r12 + 2], ymm2
+	vmovdqu ymm2, [rcx + rbx + 34]
+	vmovntdq [rcx + r12 + 34], ymm2
 	prefetcht0 [rcx + rbx + 4096]
 .Lcopied_1_groups8:
-	vmovdqu xmm6, [rax + rbx + 16]
-	vmovdqu xmm7, [rcx + rbx + 16]
-	vmovdqu xmm8, [rdx + rbx + 16]
-	vmovdqu xmm9, [rsi + rbx + 16]
+	vmovdqu xmm3, [rax + rbx + 16]
+	vmovdqu xmm5, [rcx + rbx + 16]
+	vmovdqu xmm6, [rdx + rbx + 16]
+	vmovdqu xmm7, [rsi + rbx + 16]
 	jz .Lcopied_2_groups8
-	vmovdqu ymm10, [rdx + rbx + 2]
-	vmovntdq [rdx + r12 + 2], ymm10
-	vmovdqu ymm10, [rdx + rbx + 34]
-	vmovntdq [rdx + r12 + 34], ymm10
+	vmovdqu ymm8, [rdx + rbx + 2]
+	vmovntdq [rdx + r12 + 2], ymm8
+	vmovdqu ymm8, [rdx + rbx + 34]
+	vmovntdq [rdx + r12 + 34], ymm8
 	prefetcht0 [rdx + rbx + 4096]
 .Lcopied_2_groups8:
+	vinserti128 ymm9, ymm3, [r8 + rbx + 16], 1
+	vinserti128 ymm11, ymm5, [r9 + rbx + 16], 1
+	vinserti128 ymm10, ymm6, [r10 + rbx + 16], 1
+	vinserti128 ymm12, ymm7, [r11 + rbx + 16], 1
+	vpunpckldq ymm14, ymm9, ymm11
+	vpunpckhdq ymm13, ymm9, ymm11
+	vpunpckldq ymm15, ymm10, ymm12
+	vpunpckhdq ymm4, ymm10, ymm12
+	vpunpcklqdq ymm0, ymm14, ymm15
+	vpunpckhqdq ymm1, ymm14, ymm15
+	vpunpcklqdq ymm2, ymm13, ymm4
+	vpunpckhqdq ymm8, ymm13, ymm4
+	vmovdqa [r14 + 128], ymm0
+	vmovdqa [r14 + 160], ymm1
+	vmovdqa [r14 + 192], ymm2
+	vmovdqa [r14 + 224], ymm8
 	jz .Lcopied_3_groups8
-	vmovdqu ymm11, [rsi + rbx + 2]
-	vmovntdq [rsi + r12 + 2], ymm11
-	vmovdqu ymm11, [rsi + rbx + 34]
-	vmovntdq [rsi + r12 + 34], ymm11
+	vmovdqu ymm3, [rsi + rbx + 2]
+	vmovntdq [rsi + r12 + 2], ymm3
+	vmovdqu ymm3, [rsi + rbx + 34]
+	vmovntdq [rsi + r12 + 34], ymm3
 	prefetcht0 [rsi + rbx + 4096]
 .Lcopied_3_groups8:
-	vmovdqu xmm12, [rax + rbx + 32]
-	vmovdqu xmm13, [rcx + rbx + 32]
-	vmovdqu xmm14, [rdx + rbx + 32]
-	vmovdqu xmm15, [rsi + rbx + 32]
-	vinserti128 ymm4, ymm0, [r8 + rbx + 0], 1
-	vinserti128 ymm5, ymm1, [r9 + rbx + 0], 1
+	vmovdqu xmm5, [rax + rbx + 32]
+	vmovdqu xmm6, [rcx + rbx + 32]
+	vmovdqu xmm7, [rdx + rbx + 32]
+	vmovdqu xmm9, [rsi + rbx + 32]
 	jz .Lcopied_4_groups8
-	vmovdqu ymm10, [r8 + rbx + 2]
-	vmovntdq [r8 + r12 + 2], ymm10
-	vmovdqu ymm10, [r8 + rbx + 34]
-	vmovntdq [r8 + r12 + 34], ymm10
+	vmovdqu ymm11, [r8 + rbx + 2]
+	vmovntdq [r8 + r12 + 2], ymm11
+	vmovdqu ymm11, [r8 + rbx + 34]
+	vmovntdq [r8 + r12 + 34], ymm11
 	prefetcht0 [r8 + rbx + 4096]
 .Lcopied_4_groups8:
-	jz .Lcopied_5_groups8
-	vmovdqu ymm11, [r9 + rbx + 2]
-	vmovntdq [r9 + r12 + 2], ymm11
-	vmovdqu ymm11, [r9 + rbx + 34]
-	vmovntdq [r9 + r12 + 34], ymm11
-	prefetcht0 [r9 + rbx + 4096]
-.Lcopied_5_groups8:
-	vinserti128 ymm0, ymm2, [r10 + rbx + 0], 1
-	vinserti128 ymm1, ymm3, [r11 + rbx + 0], 1
-	vmovdqu xmm10, [rax + rbx + 48]
-	vmovdqu xmm11, [rcx + rbx + 48]
-	vpunpckldq ymm2, ymm4, ymm5
-	vpunpckhdq ymm3, ymm4, ymm5
-	vmovdqu xmm4, [rdx + rbx + 48]
-	vmovdqu xmm5, [rsi + rbx + 48]
-	vinserti128 ymm6, ymm6, [r8 + rbx + 16], 1
-	vinserti128 ymm7, ymm7, [r9 + rbx + 16], 1
-	vmovdqa [rsp + 1536], ymm3
-	jz .Lcopied_6_groups8
-	vmovdqu ymm3, [r10 + rbx + 2]
-	vmovntdq [r10 + r12 + 2], ymm3
-	vmovdqu ymm3, [r10 + rbx + 34]
-	vmovntdq [r10 + r12 + 34], ymm3
-	prefetcht0 [r10 + rbx + 4096]
-.Lcopied_6_groups8:
-	jz .Lcopied_7_groups8
-	vmovdqu ymm3, [r11 + rbx + 2]
-	vmovntdq [r11 + r12 + 2], ymm3
-	vmovdqu ymm3, [r11 + rbx + 34]
-	vmovntdq [r11 + r12 + 34], ymm3
-	prefetcht0 [r11 + rbx + 4096]
-.Lcopied_7_groups8:
-	vinserti128 ymm3, ymm8, [r10 + rbx + 16], 1
-	vinserti128 ymm8, ymm9, [r11 + rbx + 16], 1
-	vinserti128 ymm9, ymm12, [r8 + rbx + 32], 1
-	vinserti128 ymm12, ymm13, [r9 + rbx + 32], 1
-	vinserti128 ymm13, ymm14, [r10 + rbx + 32], 1
-	vinserti128 ymm14, ymm15, [r11 + rbx + 32], 1
-	vinserti128 ymm15, ymm10, [r8 + rbx + 48], 1
-	vinserti128 ymm10, ymm11, [r9 + rbx + 48], 1
-	vinserti128 ymm11, ymm4, [r10 + rbx + 48], 1
-	vinserti128 ymm4, ymm5, [r11 + rbx + 48], 1
-	vpunpckldq ymm5, ymm0, ymm1
-	vpunpckhdq ymm0, ymm0, ymm1
-	vpunpckldq ymm1, ymm6, ymm7
-	vpunpckhdq ymm6, ymm6, ymm7
-	vpunpcklqdq ymm7, ymm2, ymm5
-	vpunpckhqdq ymm2, ymm2, ymm5
-	vmovdqa ymm5, [rsp + 1536]
-	vmovdqa [rsp + 1568], ymm11
-	vpunpcklqdq ymm11, ymm5, ymm0
-	vpunpckhqdq ymm5, ymm5, ymm0
-	vmovdqa [r14 + 32], ymm2
-	vpunpckldq ymm0, ymm3, ymm8
-	vpunpckhdq ymm2, ymm3, ymm8
-	vpand ymm3, ymm7, [r13]
-	vmovdqa [r14 + 64], ymm11
-	vpunpckldq ymm8, ymm9, ymm12
-	vpunpckhdq ymm7, ymm9, ymm12
-	vmovdqa [r14 + 96], ymm5
-	vpunpcklqdq ymm11, ymm1, ymm0
-	vpunpckhqdq ymm9, ymm1, ymm0
-	vpor ymm12, ymm3, [r13 + 32]
+	vinserti128 ymm10, ymm5, [r8 + rbx + 32], 1
+	vinserti128 ymm12, ymm6, [r9 + rbx + 32], 1
+	vinserti128 ymm14, ymm7, [r10 + rbx + 32], 1
+	vinserti128 ymm15, ymm9, [r11 + rbx + 32], 1
+	vpunpckldq ymm13, ymm10, ymm12
+	vpunpckhdq ymm4, ymm10, ymm12
+	vpunpckldq ymm0, ymm14, ymm15
+	vpunpckhdq ymm1, ymm14, ymm15
+	vpunpcklqdq ymm2, ymm13, ymm0
+	vpunpckhqdq ymm8, ymm13, ymm0
+	vpunpcklqdq ymm3, ymm4, ymm1
+	vpunpckhqdq ymm11, ymm4, ymm1
+	vmovdqa [r14 + 256], ymm2
 	jmp .Lload_64_groups8
 .Lload_64_groups8:
-	vpunpcklqdq ymm5, ymm6, ymm2
-	vpunpckhqdq ymm1, ymm6, ymm2
-	vmovdqa [r14 + 0], ymm12
-	vpunpckldq ymm0, ymm13, ymm14
-	vpunpckhdq ymm3, ymm13, ymm14
-	vmovdqa [r14 + 128], ymm11
-	vpunpckldq ymm6, ymm15, ymm10
-	vpunpckhdq ymm2, ymm15, ymm10
-	vmovdqa [r14 + 160], ymm9
-	vpunpcklqdq ymm12, ymm8, ymm0
-	vpunpckhqdq ymm13, ymm8, ymm0
-	vmovdqa [r14 + 192], ymm5
-	vpunpcklqdq ymm14, ymm7, ymm3
-	vpunpckhqdq ymm11, ymm7, ymm3
-	vmovdqa [r14 + 224], ymm1
-	vmovdqa ymm15, [rsp + 1568]
-	vpunpckldq ymm10, ymm15, ymm4
-	vpunpckhdq ymm9, ymm15, ymm4
-	vmovdqa [r14 + 256], ymm12
-	vmovdqa [r14 + 288], ymm13
-	vpunpcklqdq ymm8, ymm6, ymm10
-	vpunpckhqdq ymm0, ymm6, ymm10
-	vmovdqa [r14 + 320], ymm14
-	vpunpcklqdq ymm5, ymm2, ymm9
-	vpunpckhqdq ymm7, ymm2, ymm9
+	vmovdqa [r14 + 288], ymm8
+	vmovdqa [r14 + 320], ymm3
 	vmovdqa [r14 + 352], ymm11
-	vmovdqa [r14 + 384], ymm8
-	vmovdqa [r14 + 416], ymm0
+	jz .Lcopied_5_groups8
+	vmovdqu ymm5, [r9 + rbx + 2]
+	vmovntdq [r9 + r12 + 2], ymm5
+	vmovdqu ymm5, [r9 + rbx + 34]
+	vmovntdq [r9 + r12 + 34], ymm5
+	prefetcht0 [r9 + rbx + 4096]
+.Lcopied_5_groups8:
+	vmovdqu xmm6, [rax + rbx + 48]
+	vmovdqu xmm7, [rcx + rbx + 48]
+	vmovdqu xmm9, [rdx + rbx + 48]
+	vmovdqu xmm10, [rsi + rbx + 48]
+	jz .Lcopied_6_groups8
+	vmovdqu ymm12, [r10 + rbx + 2]
+	vmovntdq [r10 + r12 + 2], ymm12
+	vmovdqu ymm12, [r10 + rbx + 34]
+	vmovntdq [r10 + r12 + 34], ymm12
+	prefetcht0 [r10 + rbx + 4096]
+.Lcopied_6_groups8:
+	vinserti128 ymm14, ymm6, [r8 + rbx + 48], 1
+	vinserti128 ymm15, ymm7, [r9 + rbx + 48], 1
+	vinserti128 ymm13, ymm9, [r10 + rbx + 48], 1
+	vinserti128 ymm0, ymm10, [r11 + rbx + 48], 1
+	vpunpckldq ymm4, ymm14, ymm15
+	vpunpckhdq ymm1, ymm14, ymm15
+	vpunpckldq ymm2, ymm13, ymm0
+	vpunpckhdq ymm8, ymm13, ymm0
+	vpunpcklqdq ymm3, ymm4, ymm2
+	vpunpckhqdq ymm11, ymm4, ymm2
+	vpunpcklqdq ymm5, ymm1, ymm8
+	vpunpckhqdq ymm12, ymm1, ymm8
+	vmovdqa [r14 + 384], ymm3
+	vmovdqa [r14 + 416], ymm11
 	vmovdqa [r14 + 448], ymm5
-	vmovdqa [r14 + 480], ymm7
+	vmovdqa [r14 + 480], ymm12
+	jz .Lcopied_7_groups8
+	vmovdqu ymm6, [r11 + rbx + 2]
+	vmovntdq [r11 + r12 + 2], ymm6
+	vmovdqu ymm6, [r11 + rbx + 34]
+	vmovntdq [r11 + r12 + 34], ymm6
+	prefetcht0 [r11 + rbx + 4096]
+.Lcopied_7_groups8:
 /* rbx: where this set of groups begins, counted from the pointers */
 .Lset_groups8:
 	mov r13, rbx
@@ -306,1295 +302,1283 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment full: 1244 instructions */
-	vpaddd ymm8, ymm3, [r15 + 192]
-	vpaddd ymm9, ymm2, [r15 + 128]
+/* Segment full: 1232 instructions */
+	vpaddd ymm8, ymm2, [r15 + 128]
+	vpaddd ymm9, ymm3, [r15 + 192]
 	vpaddd ymm10, ymm1, [r15 + 64]
 	vpaddd ymm11, ymm0, [r15 + 0]
+	vpaddd ymm12, ymm8, ymm6
+	vpaddd ymm13, ymm9, ymm7
+	vpaddd ymm14, ymm11, ymm4
+	vpaddd ymm15, ymm10, ymm5
+	vpxor ymm2, ymm12, [rip + .Lword_00000040]
+	vpxor ymm3, ymm13, [rdi + 64]
+	vpshufb ymm1, ymm15, [rip + .Lrotate_16]
+	vpshufb ymm0, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm13, [r15 + 224]
+	vpaddd ymm9, ymm15, [r15 + 96]
+	vpaddd ymm11, ymm14, [r15 + 32]
+	vpaddd ymm10, ymm12, [r15 + 160]
+	vpshufb ymm13, ymm2, [rip + .Lrotate_16]
+	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm1, [rip + .Lword_bb67ae85]
+	vpxor ymm12, ymm5, ymm14
+	vpaddd ymm2, ymm15, [rip + .Lword_a54ff53a]
+	vpxor ymm3, ymm7, ymm2
+	vpaddd ymm5, ymm0, [rip + .Lword_6a09e667]
+	vpxor ymm7, ymm4, ymm5
+	vpaddd ymm4, ymm13, [rip + .Lword_3c6ef372]
+	vpxor ymm6, ymm6, ymm4
+	vmovdqa [rsp + 1536], ymm4
 	jz .Lcopied_8_groups8
-	vmovdqu ymm12, [rax + rbx + 2]
-	vmovntdq [rax + r12 + 2], ymm12
-	vmovdqu ymm12, [rax + rbx + 34]
-	vmovntdq [rax + r12 + 34], ymm12
+	vmovdqu ymm4, [rax + rbx + 2]
+	vmovntdq [rax + r12 + 2], ymm4
+	vmovdqu ymm4, [rax + rbx + 34]
+	vmovntdq [rax + r12 + 34], ymm4
 	prefetcht0 [rax + rbx + 4096]
 .Lcopied_8_groups8:
-	vmovdqu xmm13, [rsi + rbx + 0]
-	vmovdqu xmm14, [rdx + rbx + 0]
-	vmovdqu xmm15, [rcx + rbx + 0]
-	vpaddd ymm3, ymm8, ymm7
-	vpaddd ymm2, ymm9, ymm6
-	vpaddd ymm1, ymm10, ymm5
-	vpaddd ymm0, ymm11, ymm4
-	vmovdqu xmm12, [rax + rbx + 0]
-	jz .Lcopied_9_groups8
-	vmovdqu ymm8, [rcx + rbx + 2]
-	vmovntdq [rcx + r12 + 2], ymm8
-	vmovdqu ymm8, [rcx + rbx + 34]
-	vmovntdq [rcx + r12 + 34], ymm8
-	prefetcht0 [rcx + rbx + 4096]
-.Lcopied_9_groups8:
-	jz .Lcopied_10_groups8
-	vmovdqu ymm9, [rdx + rbx + 2]
-	vmovntdq [rdx + r12 + 2], ymm9
-	vmovdqu ymm9, [rdx + rbx + 34]
-	vmovntdq [rdx + r12 + 34], ymm9
-	prefetcht0 [rdx + rbx + 4096]
-.Lcopied_10_groups8:
-	vmovdqu xmm10, [rsi + rbx + 16]
-	jz .Lcopied_11_groups8
-	vmovdqu ymm11, [rsi + rbx + 2]
-	vmovntdq [rsi + r12 + 2], ymm11
-	vmovdqu ymm11, [rsi + rbx + 34]
-	vmovntdq [rsi + r12 + 34], ymm11
-	prefetcht0 [rsi + rbx + 4096]
-.Lcopied_11_groups8:
-	jz .Lcopied_12_groups8
-	vmovdqu ymm8, [r8 + rbx + 2]
-	vmovntdq [r8 + r12 + 2], ymm8
-	vmovdqu ymm8, [r8 + rbx + 34]
-	vmovntdq [r8 + r12 + 34], ymm8
-	prefetcht0 [r8 + rbx + 4096]
-.Lcopied_12_groups8:
-	jz .Lcopied_13_groups8
-	vmovdqu ymm9, [r9 + rbx + 2]
-	vmovntdq [r9 + r12 + 2], ymm9
-	vmovdqu ymm9, [r9 + rbx + 34]
-	vmovntdq [r9 + r12 + 34], ymm9
-	prefetcht0 [r9 + rbx + 4096]
-.Lcopied_13_groups8:
-	jz .Lcopied_14_groups8
-	vmovdqu ymm11, [r10 + rbx + 2]
-	vmovntdq [r10 + r12 + 2], ymm11
-	vmovdqu ymm11, [r10 + rbx + 34]
-	vmovntdq [r10 + r12 + 34], ymm11
-	prefetcht0 [r10 + rbx + 4096]
-.Lcopied_14_groups8:
-	jz .Lcopied_15_groups8
-	vmovdqu ymm8, [r11 + rbx + 2]
-	vmovntdq [r11 + r12 + 2], ymm8
-	vmovdqu ymm8, [r11 + rbx + 34]
-	vmovntdq [r11 + r12 + 34], ymm8
-	prefetcht0 [r11 + rbx + 4096]
-.Lcopied_15_groups8:
-	vinserti128 ymm9, ymm13, [r11 + rbx + 0], 1
-	vinserti128 ymm11, ymm15, [r9 + rbx + 0], 1
-	vinserti128 ymm8, ymm14, [r10 + rbx + 0], 1
-	vinserti128 ymm13, ymm12, [r8 + rbx + 0], 1
-	vinserti128 ymm15, ymm10, [r11 + rbx + 16], 1
-	vpxor ymm14, ymm2, [rip + .Lword_00000040]
-	vpaddd ymm12, ymm2, [r15 + 160]
-	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
-	vpxor ymm2, ymm3, [rdi + 64]
-	vpaddd ymm14, ymm3, [r15 + 224]
-	vpshufb ymm3, ymm2, [rip + .Lrotate_16]
-	vpshufb ymm2, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm0, [r15 + 32]
-	vmovdqa [rsp + 1536], ymm15
-	vpshufb ymm15, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm1, [r15 + 96]
-	vmovdqa [rsp + 1568], ymm9
-	vpaddd ymm9, ymm10, [rip + .Lword_3c6ef372]
-	vpxor ymm6, ymm6, ymm9
-	vmovdqa [rsp + 1600], ymm8
-	vpaddd ymm8, ymm2, [rip + .Lword_6a09e667]
-	vpxor ymm4, ymm4, ymm8
-	vmovdqa [rsp + 1632], ymm11
-	vpaddd ymm11, ymm15, [rip + .Lword_bb67ae85]
-	vpxor ymm5, ymm5, ymm11
-	vmovdqa [rsp + 1664], ymm13
-	vpaddd ymm13, ymm3, [rip + .Lword_a54ff53a]
-	vpxor ymm7, ymm7, ymm13
-	vmovdqa [rsp + 1696], ymm9
-	vpsrld ymm9, ymm7, 12
+	vpsrld ymm4, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm4, ymm4, ymm12
+	vpsrld ymm12, ymm7, 12
 	vpslld ymm7, ymm7, 20
-	vpor ymm9, ymm9, ymm7
-	vpsrld ymm7, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm7, ymm7, ymm4
-	vpsrld ymm4, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm14, ymm14, ymm9
-	vpor ymm4, ymm4, ymm5
-	vpsrld ymm5, ymm6, 12
+	vpor ymm12, ymm12, ymm7
+	vpslld ymm7, ymm3, 20
+	vpsrld ymm3, ymm3, 12
+	vpaddd ymm9, ymm9, ymm4
+	vpor ymm3, ymm3, ymm7
+	vpsrld ymm7, ymm6, 12
 	vpslld ymm6, ymm6, 20
-	vpaddd ymm0, ymm0, ymm7
-	vpxor ymm3, ymm3, ymm14
+	vpaddd ymm11, ymm11, ymm12
+	vpxor ymm1, ymm1, ymm9
+	vpaddd ymm9, ymm9, [r15 + 320]
+	vpor ymm7, ymm7, ymm6
+	vpaddd ymm6, ymm8, ymm3
+	vpxor ymm8, ymm0, ymm11
+	vpaddd ymm0, ymm11, [r15 + 256]
+	vpshufb ymm11, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm10, ymm7
+	vpxor ymm10, ymm15, ymm6
+	vpshufb ymm15, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm6, [r15 + 448]
+	vpaddd ymm6, ymm14, ymm11
+	vpxor ymm14, ymm13, ymm1
+	vpshufb ymm13, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm5, ymm15
+	vpaddd ymm5, ymm1, [r15 + 384]
+	vpxor ymm1, ymm4, ymm6
+	vpshufb ymm4, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm2, ymm13
+	vpxor ymm2, ymm12, ymm10
+	vpslld ymm12, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vmovdqa [rsp + 1568], ymm10
 	jmp .Lfull_64_groups8
 .Lfull_64_groups8:
-	vpaddd ymm14, ymm14, [r15 + 448]
-	vpor ymm5, ymm5, ymm6
-	vpaddd ymm6, ymm1, ymm4
-	vpxor ymm1, ymm2, ymm0
-	vpaddd ymm2, ymm0, [r15 + 256]
-	vmovdqu xmm0, [rax + rbx + 16]
-	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm12, ymm5
-	vpxor ymm15, ymm15, ymm6
-	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm6, [r15 + 320]
-	vpaddd ymm13, ymm13, ymm3
-	vpxor ymm10, ymm10, ymm12
-	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm8, ymm1
-	vpaddd ymm12, ymm12, [r15 + 384]
-	vpxor ymm9, ymm9, ymm13
-	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm15
-	vpxor ymm7, ymm7, ymm8
-	vmovdqa [rsp + 1728], ymm8
-	vpaddd ymm8, ymm10, [rsp + 1696]
-	vpxor ymm4, ymm4, ymm11
-	vinserti128 ymm0, ymm0, [r8 + rbx + 16], 1
-	vpxor ymm5, ymm5, ymm8
-	vmovdqa [rsp + 1696], ymm0
-	vpsrld ymm0, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm0, ymm0, ymm5
-	vpslld ymm5, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpor ymm9, ymm9, ymm5
-	vpsrld ymm5, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpaddd ymm6, ymm6, ymm0
-	vpor ymm5, ymm5, ymm7
-	vpsrld ymm7, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm12, ymm12, ymm9
-	vpxor ymm1, ymm1, ymm6
-	vpaddd ymm6, ymm6, [r15 + 352]
-	vpor ymm7, ymm7, ymm4
-	vmovdqa ymm4, [rsp + 1664]
-	vmovdqa [rsp + 1760], ymm6
-	vpunpckldq ymm6, ymm4, [rsp + 1632]
-	vpunpckhdq ymm4, ymm4, [rsp + 1632]
-	vpaddd ymm14, ymm14, ymm5
-	vmovdqa [rsp + 1632], ymm4
-	vmovdqu xmm4, [rcx + rbx + 16]
-	vpxor ymm15, ymm15, ymm12
-	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm12, [r15 + 416]
-	vpaddd ymm2, ymm2, ymm7
-	vpxor ymm10, ymm10, ymm14
-	vpaddd ymm14, ymm14, [r15 + 480]
-	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm13, ymm1
-	vpxor ymm3, ymm3, ymm2
-	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm2, [r15 + 288]
-	vmovdqa [rsp + 1664], ymm1
-	vpaddd ymm1, ymm15, [rsp + 1728]
-	vpxor ymm0, ymm0, ymm13
-	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
-	jmp .Lfull_128_groups8
-.Lfull_128_groups8:
-	vpaddd ymm11, ymm11, ymm10
-	vpxor ymm9, ymm9, ymm1
-	vpaddd ymm8, ymm8, ymm3
-	vpxor ymm5, ymm5, ymm11
-	vinserti128 ymm4, ymm4, [r9 + rbx + 16], 1
-	vpxor ymm7, ymm7, ymm8
-	vmovdqa [rsp + 1728], ymm11
-	vmovdqa ymm11, [rsp + 1600]
-	vmovdqa [rsp + 1792], ymm13
-	vpunpckhdq ymm13, ymm11, [rsp + 1568]
-	vpunpckldq ymm11, ymm11, [rsp + 1568]
-	vmovdqa [rsp + 1568], ymm8
-	vmovdqu xmm8, [rdx + rbx + 16]
-	vmovdqa [rsp + 1600], ymm1
-	vpunpcklqdq ymm1, ymm6, ymm11
-	vpunpckhqdq ymm6, ymm6, ymm11
-	vmovdqu xmm11, [rax + rbx + 32]
-	vmovdqa [r14 + 32], ymm6
-	vmovdqa ymm6, [rsp + 1632]
-	vpunpckhqdq ymm6, ymm6, ymm13
-	vmovdqa [rsp + 1824], ymm10
-	vmovdqa ymm10, [rsp + 1632]
-	vpunpcklqdq ymm10, ymm10, ymm13
-	vpand ymm13, ymm1, [r13]
-	vmovdqa [r14 + 64], ymm10
-	vpslld ymm1, ymm9, 20
-	vpsrld ymm10, ymm9, 12
-	vpor ymm9, ymm13, [r13 + 32]
-	vmovdqa [r14 + 96], ymm6
-	vpslld ymm13, ymm7, 20
-	vpsrld ymm6, ymm7, 12
-	vmovdqa [r14 + 0], ymm9
-	vpsrld ymm7, ymm0, 12
-	vpslld ymm9, ymm0, 20
-	vpor ymm0, ymm10, ymm1
-	vinserti128 ymm10, ymm8, [r10 + rbx + 16], 1
-	vmovdqu xmm1, [rdx + rbx + 32]
-	vpor ymm8, ymm6, ymm13
-	vpslld ymm6, ymm5, 20
-	vpsrld ymm13, ymm5, 12
-	vpor ymm5, ymm7, ymm9
-	vpaddd ymm7, ymm12, ymm0
-	vpunpckldq ymm9, ymm10, [rsp + 1536]
-	vpunpckhdq ymm12, ymm10, [rsp + 1536]
-	vmovdqu xmm10, [rcx + rbx + 32]
-	vpor ymm13, ymm13, ymm6
-	vpaddd ymm6, ymm2, ymm8
-	vmovdqa ymm2, [rsp + 1696]
-	vmovdqa [rsp + 1536], ymm9
-	vpunpckldq ymm9, ymm2, ymm4
-	vpunpckhdq ymm2, ymm2, ymm4
-	vmovdqu xmm4, [rsi + rbx + 32]
-	vmovdqa [rsp + 1696], ymm9
-	vpaddd ymm9, ymm5, [rsp + 1760]
-	vpxor ymm15, ymm15, ymm7
-	vpaddd ymm7, ymm7, [r15 + 224]
-	vinserti128 ymm11, ymm11, [r8 + rbx + 32], 1
-	vpaddd ymm14, ymm14, ymm13
-	vpxor ymm3, ymm3, ymm6
-	vpaddd ymm6, ymm6, [r15 + 64]
-	vmovdqa [rsp + 1760], ymm11
-	vpxor ymm11, ymm9, [rsp + 1664]
-	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm9, [r15 + 96]
-	jmp .Lfull_192_groups8
-.Lfull_192_groups8:
-	vmovdqa [rsp + 1664], ymm12
-	vpxor ymm12, ymm14, [rsp + 1824]
-	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm14, [r15 + 128]
-	vpshufb ymm11, ymm11, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1824], ymm2
-	vpaddd ymm2, ymm15, [rsp + 1600]
-	vinserti128 ymm1, ymm1, [r10 + rbx + 32], 1
-	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1600], ymm1
-	vpaddd ymm1, ymm3, [rsp + 1568]
-	vmovdqa [rsp + 1568], ymm11
-	vpaddd ymm11, ymm11, [rsp + 1792]
-	vpxor ymm0, ymm0, ymm2
-	vinserti128 ymm10, ymm10, [r9 + rbx + 32], 1
-	vmovdqa [rsp + 1792], ymm10
-	vpaddd ymm10, ymm12, [rsp + 1728]
-	vpxor ymm8, ymm8, ymm1
-	vinserti128 ymm4, ymm4, [r11 + rbx + 32], 1
-	vpxor ymm5, ymm5, ymm11
-	vpxor ymm13, ymm13, ymm10
-	vmovdqa [rsp + 1728], ymm4
-	vpsrld ymm4, ymm0, 7
-	vpslld ymm0, ymm0, 25
-	vpor ymm4, ymm4, ymm0
-	vpslld ymm0, ymm8, 25
-	vpsrld ymm8, ymm8, 7
-	vpor ymm8, ymm8, ymm0
-	vpslld ymm0, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpaddd ymm14, ymm14, ymm4
-	vpor ymm5, ymm5, ymm0
-	vpslld ymm0, ymm13, 25
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm9, ymm9, ymm8
+	vpaddd ymm10, ymm4, [rsp + 1536]
 	vpxor ymm3, ymm3, ymm14
-	vpaddd ymm14, ymm14, [r15 + 416]
-	vpor ymm13, ymm13, ymm0
-	vpaddd ymm0, ymm7, ymm5
-	vpxor ymm7, ymm15, ymm9
-	vpaddd ymm15, ymm9, [r15 + 320]
-	vmovdqu xmm9, [rax + rbx + 48]
-	vpshufb ymm3, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm6, ymm13
-	vpxor ymm12, ymm12, ymm0
-	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm0, [r15 + 0]
-	vpaddd ymm11, ymm11, ymm3
-	vmovdqa [rsp + 1632], ymm0
-	vpxor ymm0, ymm6, [rsp + 1568]
-	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm10, ymm7
-	vpaddd ymm6, ymm6, [r15 + 192]
-	vpxor ymm4, ymm4, ymm11
-	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm1, ymm12
-	vpxor ymm8, ymm8, ymm10
-	vpaddd ymm2, ymm2, ymm0
-	vpxor ymm5, ymm5, ymm1
-	vinserti128 ymm9, ymm9, [r8 + rbx + 48], 1
-	vpxor ymm13, ymm13, ymm2
-	vmovdqa [rsp + 1568], ymm9
-	vpsrld ymm9, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	jmp .Lfull_256_groups8
-.Lfull_256_groups8:
-	vpor ymm9, ymm9, ymm13
-	vpslld ymm13, ymm4, 20
-	vpsrld ymm4, ymm4, 12
-	vpor ymm4, ymm4, ymm13
-	vpslld ymm13, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpaddd ymm6, ymm6, ymm9
-	vpor ymm8, ymm8, ymm13
-	vpslld ymm13, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vpaddd ymm14, ymm14, ymm4
-	vpxor ymm0, ymm0, ymm6
-	vpaddd ymm6, ymm6, [r15 + 32]
-	vpor ymm5, ymm5, ymm13
-	vpaddd ymm13, ymm15, ymm8
-	vpxor ymm15, ymm3, ymm14
-	vpaddd ymm3, ymm14, [r15 + 480]
-	vmovdqu xmm14, [rsi + rbx + 48]
-	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1856], ymm6
-	vpaddd ymm6, ymm5, [rsp + 1632]
-	vpxor ymm7, ymm7, ymm13
-	vpshufb ymm15, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm13, [r15 + 384]
-	vpaddd ymm2, ymm2, ymm0
-	vpxor ymm12, ymm12, ymm6
-	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm15
-	vpaddd ymm6, ymm6, [r15 + 288]
-	vpxor ymm9, ymm9, ymm2
-	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm4, ymm4, ymm11
-	vpaddd ymm1, ymm1, ymm12
-	vpxor ymm8, ymm8, ymm10
-	vinserti128 ymm14, ymm14, [r11 + rbx + 48], 1
-	vpxor ymm5, ymm5, ymm1
-	vmovdqa [rsp + 1632], ymm14
-	vpsrld ymm14, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm14, ymm14, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpor ymm9, ymm9, ymm8
-	vpsrld ymm8, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm3, ymm3, ymm14
-	vpor ymm8, ymm8, ymm5
-	vpsrld ymm5, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vmovdqa [rsp + 1888], ymm2
-	vpaddd ymm2, ymm9, [rsp + 1856]
-	vpxor ymm12, ymm12, ymm3
-	vpaddd ymm3, ymm3, [r15 + 256]
-	vpor ymm5, ymm5, ymm4
-	vpaddd ymm4, ymm13, ymm8
-	vpxor ymm13, ymm15, ymm2
-	vpaddd ymm15, ymm2, [r15 + 352]
-	vmovdqu xmm2, [rcx + rbx + 48]
-	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm6, ymm5
-	vpxor ymm0, ymm0, ymm4
-	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm4, [r15 + 160]
-	jmp .Lfull_320_groups8
-.Lfull_320_groups8:
-	vpaddd ymm10, ymm10, ymm12
-	vpxor ymm7, ymm7, ymm6
-	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm1, ymm13
-	vpaddd ymm6, ymm6, [r15 + 448]
-	vpxor ymm14, ymm14, ymm10
-	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm11, ymm0
-	vpxor ymm9, ymm9, ymm1
-	vmovdqa [rsp + 1856], ymm10
-	vpaddd ymm10, ymm7, [rsp + 1888]
-	vpxor ymm8, ymm8, ymm11
-	vinserti128 ymm2, ymm2, [r9 + rbx + 48], 1
-	vpxor ymm5, ymm5, ymm10
-	vmovdqa [rsp + 1888], ymm2
-	vpsrld ymm2, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm2, ymm2, ymm9
-	vpslld ymm9, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vpor ymm8, ymm8, ymm9
-	vpsrld ymm9, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpaddd ymm15, ymm15, ymm2
-	vpor ymm9, ymm9, ymm14
-	vpsrld ymm14, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpaddd ymm4, ymm4, ymm8
-	vpxor ymm13, ymm13, ymm15
-	vpaddd ymm15, ymm15, [r15 + 96]
-	vpor ymm14, ymm14, ymm5
-	vpaddd ymm5, ymm3, ymm9
-	vpxor ymm3, ymm0, ymm4
-	vpaddd ymm0, ymm4, [r15 + 320]
-	vmovdqu xmm4, [rdx + rbx + 48]
-	vpshufb ymm13, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm6, ymm14
-	vpxor ymm12, ymm12, ymm5
-	vpshufb ymm3, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm5, [r15 + 224]
-	vpaddd ymm1, ymm1, ymm13
-	vpxor ymm7, ymm7, ymm6
-	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm3
-	vpaddd ymm6, ymm6, [r15 + 416]
-	vpxor ymm2, ymm2, ymm1
-	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1920], ymm1
-	vpaddd ymm1, ymm12, [rsp + 1856]
-	vpxor ymm8, ymm8, ymm11
-	vpaddd ymm10, ymm10, ymm7
-	vpxor ymm9, ymm9, ymm1
-	vinserti128 ymm4, ymm4, [r10 + rbx + 48], 1
-	vpxor ymm14, ymm14, ymm10
-	vmovdqa [rsp + 1856], ymm4
-	vpsrld ymm4, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm4, ymm4, ymm2
-	vpsrld ymm2, ymm9, 7
-	vpslld ymm9, ymm9, 25
-	vpor ymm2, ymm2, ymm9
-	vpsrld ymm9, ymm8, 7
-	vpslld ymm8, ymm8, 25
-	vpaddd ymm0, ymm0, ymm4
-	jmp .Lfull_384_groups8
-.Lfull_384_groups8:
-	vpor ymm9, ymm9, ymm8
-	vpslld ymm8, ymm14, 25
-	vpsrld ymm14, ymm14, 7
-	vpaddd ymm15, ymm15, ymm2
-	vpxor ymm7, ymm7, ymm0
-	vpaddd ymm0, ymm0, [r15 + 384]
-	vpor ymm14, ymm14, ymm8
-	vpaddd ymm8, ymm6, ymm9
-	vpxor ymm6, ymm3, ymm15
-	vpaddd ymm3, ymm15, [r15 + 128]
-	vpshufb ymm15, ymm7, [rip + .Lrotate_16]
-	vmovdqa ymm7, [rsp + 1824]
-	vpunpckhqdq ymm7, ymm7, [rsp + 1664]
-	vpaddd ymm5, ymm5, ymm14
-	vpxor ymm12, ymm12, ymm8
-	vpshufb ymm6, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm8, [r15 + 64]
-	vpaddd ymm1, ymm1, ymm15
-	vmovdqa [rsp + 1952], ymm8
-	vmovdqa ymm8, [rsp + 1824]
-	vpunpcklqdq ymm8, ymm8, [rsp + 1664]
-	vmovdqa [rsp + 1664], ymm15
-	vmovdqa ymm15, [rsp + 1696]
-	vpunpckhqdq ymm15, ymm15, [rsp + 1536]
-	vmovdqa [r14 + 224], ymm7
-	vpxor ymm7, ymm13, ymm5
-	vpshufb ymm13, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm10, ymm6
-	vpaddd ymm10, ymm5, [r15 + 448]
-	vpxor ymm5, ymm4, ymm1
-	vmovdqa [r14 + 192], ymm8
-	vmovdqa ymm4, [rsp + 1696]
-	vpunpcklqdq ymm8, ymm4, [rsp + 1536]
-	vmovdqa ymm4, [rsp + 1600]
-	vpunpckhdq ymm4, ymm4, [rsp + 1728]
-	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
-	vmovdqa [rsp + 1536], ymm1
-	vpaddd ymm1, ymm13, [rsp + 1920]
-	vpxor ymm2, ymm2, ymm12
-	vmovdqa [r14 + 160], ymm15
-	vmovdqa ymm15, [rsp + 1760]
-	vpunpckhdq ymm15, ymm15, [rsp + 1792]
-	vmovdqa [rsp + 1920], ymm12
-	vpslld ymm12, ymm5, 20
-	vpsrld ymm5, ymm5, 12
-	vmovdqa [r14 + 128], ymm8
-	vpaddd ymm8, ymm11, ymm7
-	vpxor ymm11, ymm9, ymm1
-	vpsrld ymm9, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm5, ymm5, ymm12
-	vpunpckhqdq ymm12, ymm15, ymm4
-	vmovdqa [rsp + 1696], ymm1
-	vmovdqa ymm1, [rsp + 1600]
-	vpunpckldq ymm1, ymm1, [rsp + 1728]
-	vpxor ymm14, ymm14, ymm8
-	vmovdqa [rsp + 1728], ymm8
-	vpsrld ymm8, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpor ymm9, ymm9, ymm2
-	vpaddd ymm2, ymm0, ymm5
-	vmovdqa ymm0, [rsp + 1760]
-	vpunpckldq ymm0, ymm0, [rsp + 1792]
-	vpunpcklqdq ymm15, ymm15, ymm4
-	jmp .Lfull_448_groups8
-.Lfull_448_groups8:
-	vmovdqa [r14 + 352], ymm12
-	vpsrld ymm4, ymm14, 12
-	vpslld ymm12, ymm14, 20
-	vpor ymm14, ymm8, ymm11
-	vpaddd ymm8, ymm3, ymm9
-	vpxor ymm11, ymm2, [rsp + 1664]
-	vpaddd ymm3, ymm2, [r15 + 288]
-	vmovdqa [r14 + 320], ymm15
-	vpunpcklqdq ymm2, ymm0, ymm1
-	vpunpckhqdq ymm15, ymm0, ymm1
-	vpor ymm0, ymm4, ymm12
-	vpaddd ymm1, ymm14, [rsp + 1952]
-	vpxor ymm4, ymm6, ymm8
-	vpaddd ymm12, ymm8, [r15 + 192]
-	vpshufb ymm6, ymm11, [rip + .Lrotate_8]
-	vmovdqa [r14 + 256], ymm2
-	vmovdqa ymm8, [rsp + 1856]
-	vpunpckhdq ymm11, ymm8, [rsp + 1632]
-	vpaddd ymm2, ymm10, ymm0
-	vpxor ymm10, ymm13, ymm1
-	vpshufb ymm13, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm1, [r15 + 352]
-	vmovdqa [r14 + 288], ymm15
-	vpaddd ymm1, ymm6, [rsp + 1536]
-	vpunpckldq ymm15, ymm8, [rsp + 1632]
-	vmovdqa ymm8, [rsp + 1568]
-	vmovdqa [rsp + 1632], ymm6
-	vpunpckldq ymm6, ymm8, [rsp + 1888]
-	vpxor ymm7, ymm7, ymm2
-	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm13, [rsp + 1920]
-	vpaddd ymm2, ymm2, [r15 + 256]
-	vpxor ymm5, ymm5, ymm1
-	vmovdqa [rsp + 1920], ymm1
-	vmovdqa ymm1, [rsp + 1568]
-	vpunpckhdq ymm1, ymm1, [rsp + 1888]
-	vmovdqa [rsp + 1888], ymm13
-	vpunpckhqdq ymm13, ymm6, ymm15
-	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vmovdqa [rsp + 1568], ymm4
-	vpaddd ymm4, ymm10, [rsp + 1696]
-	vpxor ymm9, ymm9, ymm8
-	vpunpcklqdq ymm6, ymm6, ymm15
-	vpslld ymm15, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vmovdqa [r14 + 416], ymm13
-	vpaddd ymm13, ymm7, [rsp + 1728]
-	vpxor ymm14, ymm14, ymm4
-	vmovdqa [rsp + 1728], ymm8
-	vpslld ymm8, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vmovdqa [r14 + 384], ymm6
-	vpor ymm6, ymm5, ymm15
-	vpunpcklqdq ymm5, ymm1, ymm11
-	vpunpckhqdq ymm15, ymm1, ymm11
-	vpxor ymm1, ymm0, ymm13
-	vpslld ymm11, ymm14, 25
-	vpsrld ymm0, ymm14, 7
-	vpor ymm14, ymm9, ymm8
-	vpaddd ymm9, ymm12, ymm6
-	vmovdqa [r14 + 448], ymm5
-	vpsrld ymm8, ymm1, 7
-	vpslld ymm12, ymm1, 25
-	vpor ymm5, ymm0, ymm11
-	jmp .Lfull_512_groups8
-.Lfull_512_groups8:
-	vpaddd ymm1, ymm2, ymm14
-	vmovdqa [r14 + 480], ymm15
-	vpxor ymm0, ymm7, ymm9
-	vpaddd ymm11, ymm9, [r15 + 160]
-	vpor ymm2, ymm8, ymm12
-	vpaddd ymm15, ymm3, ymm5
-	vpxor ymm7, ymm10, ymm1
-	vpaddd ymm9, ymm1, [r15 + 32]
-	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm2, [rsp + 1568]
-	vpxor ymm3, ymm15, [rsp + 1888]
-	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm15, [r15 + 0]
-	vpaddd ymm0, ymm4, ymm8
-	vpxor ymm7, ymm12, [rsp + 1632]
-	vpshufb ymm15, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm10, [rsp + 1920]
-	vpaddd ymm3, ymm12, [r15 + 480]
-	vpxor ymm12, ymm6, ymm0
-	vpshufb ymm6, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm13, ymm15
-	vpxor ymm13, ymm14, ymm4
-	vpsrld ymm14, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vmovdqa [rsp + 1920], ymm4
-	vpaddd ymm4, ymm6, [rsp + 1728]
-	vpxor ymm5, ymm5, ymm7
-	vmovdqa [rsp + 1728], ymm7
-	vpsrld ymm7, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vpor ymm14, ymm14, ymm12
-	vpxor ymm12, ymm2, ymm4
-	vpsrld ymm2, ymm5, 12
-	vpslld ymm5, ymm5, 20
-	vpor ymm7, ymm7, ymm13
-	vpaddd ymm13, ymm11, ymm14
-	vpsrld ymm11, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm2, ymm2, ymm5
-	vpaddd ymm5, ymm9, ymm7
-	vpxor ymm9, ymm8, ymm13
-	vpaddd ymm8, ymm13, [r15 + 320]
-	vpor ymm13, ymm11, ymm12
-	vpaddd ymm11, ymm1, ymm2
-	vpxor ymm12, ymm10, ymm5
-	vpaddd ymm1, ymm5, [r15 + 416]
-	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm3, ymm13
-	vpxor ymm9, ymm15, ymm11
-	vpshufb ymm3, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm11, [r15 + 384]
-	vpaddd ymm12, ymm0, ymm10
-	vpxor ymm11, ymm6, ymm5
-	vpshufb ymm0, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm3, [rsp + 1920]
-	vpaddd ymm9, ymm5, [r15 + 448]
-	vpxor ymm5, ymm14, ymm12
-	vpshufb ymm14, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm0, [rsp + 1728]
-	vpxor ymm7, ymm7, ymm6
-	vmovdqa [rsp + 1728], ymm12
-	vpsrld ymm12, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpaddd ymm4, ymm4, ymm14
-	jmp .Lfull_576_groups8
-.Lfull_576_groups8:
-	vpxor ymm2, ymm2, ymm11
-	vmovdqa [rsp + 1920], ymm11
-	vpslld ymm11, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpor ymm12, ymm12, ymm5
-	vpxor ymm5, ymm13, ymm4
-	vpslld ymm13, ymm2, 25
+	vpor ymm1, ymm1, ymm12
+	vpslld ymm12, ymm2, 25
 	vpsrld ymm2, ymm2, 7
-	vpor ymm7, ymm7, ymm11
-	vpaddd ymm11, ymm15, ymm12
-	vpsrld ymm15, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm2, ymm2, ymm13
-	vpaddd ymm13, ymm8, ymm7
-	vpxor ymm8, ymm14, ymm11
-	vpaddd ymm14, ymm11, [r15 + 288]
-	vpor ymm11, ymm15, ymm5
-	vpaddd ymm15, ymm9, ymm2
-	vpxor ymm5, ymm0, ymm13
-	vpaddd ymm9, ymm13, [r15 + 224]
-	vpshufb ymm0, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm1, ymm11
-	vpxor ymm8, ymm3, ymm15
-	vpshufb ymm1, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm15, [r15 + 96]
-	vpaddd ymm5, ymm6, ymm0
-	vpxor ymm15, ymm10, ymm13
-	vpshufb ymm6, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm4, ymm1
-	vpaddd ymm8, ymm13, [r15 + 480]
-	vpxor ymm4, ymm12, ymm5
-	vpshufb ymm13, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm6, [rsp + 1728]
-	vpxor ymm15, ymm7, ymm10
-	vpslld ymm7, ymm4, 20
-	vpsrld ymm4, ymm4, 12
-	vmovdqa [rsp + 1728], ymm10
-	vpaddd ymm10, ymm13, [rsp + 1920]
-	vpxor ymm2, ymm2, ymm12
-	vmovdqa [rsp + 1920], ymm12
-	vpsrld ymm12, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm4, ymm4, ymm7
-	vpxor ymm7, ymm11, ymm10
-	vpslld ymm11, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpor ymm12, ymm12, ymm15
-	vpaddd ymm15, ymm14, ymm4
-	vpsrld ymm14, ymm7, 12
-	vpslld ymm7, ymm7, 20
-	vpor ymm2, ymm2, ymm11
-	vpaddd ymm11, ymm9, ymm12
-	vpxor ymm9, ymm0, ymm15
-	vpaddd ymm0, ymm15, [r15 + 352]
-	vpor ymm15, ymm14, ymm7
-	vpaddd ymm14, ymm3, ymm2
-	vpxor ymm7, ymm1, ymm11
-	vpaddd ymm3, ymm11, [r15 + 128]
-	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm8, ymm15
-	vpxor ymm9, ymm6, ymm14
-	vpshufb ymm8, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm14, [r15 + 160]
-	vpaddd ymm7, ymm5, ymm1
-	jmp .Lfull_640_groups8
-.Lfull_640_groups8:
-	vpxor ymm14, ymm13, ymm11
-	vpshufb ymm5, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm13, ymm8, [rsp + 1728]
-	vpaddd ymm9, ymm11, [r15 + 32]
-	vpxor ymm11, ymm4, ymm7
-	vpshufb ymm4, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm5, [rsp + 1920]
-	vpxor ymm12, ymm12, ymm13
-	vmovdqa [rsp + 1920], ymm13
-	vpslld ymm13, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm10, ymm10, ymm4
-	vpxor ymm2, ymm2, ymm14
-	vmovdqa [rsp + 1728], ymm7
-	vpslld ymm7, ymm12, 25
-	vpsrld ymm12, ymm12, 7
-	vpor ymm11, ymm11, ymm13
-	vpxor ymm13, ymm15, ymm10
-	vpsrld ymm15, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm12, ymm12, ymm7
-	vpaddd ymm7, ymm3, ymm11
-	vpsrld ymm3, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm15, ymm15, ymm2
-	vpaddd ymm2, ymm9, ymm12
-	vpxor ymm9, ymm4, ymm7
-	vpaddd ymm4, ymm7, [r15 + 0]
-	vpor ymm7, ymm3, ymm13
-	vpaddd ymm3, ymm0, ymm15
-	vpxor ymm13, ymm5, ymm2
-	vpaddd ymm0, ymm2, [r15 + 192]
-	vpshufb ymm5, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm6, ymm7
-	vpxor ymm9, ymm8, ymm3
-	vpshufb ymm6, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm3, [r15 + 64]
-	vpaddd ymm13, ymm14, ymm5
-	vpxor ymm3, ymm1, ymm2
-	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm6, [rsp + 1728]
-	vpaddd ymm9, ymm2, [r15 + 256]
-	vpxor ymm2, ymm11, ymm13
-	vpshufb ymm11, ymm3, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm10, ymm14
-	vpxor ymm10, ymm12, ymm1
-	vpsrld ymm12, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vmovdqa [rsp + 1728], ymm1
-	vpaddd ymm1, ymm11, [rsp + 1920]
-	vpxor ymm15, ymm15, ymm3
-	vmovdqa [rsp + 1920], ymm3
-	vpsrld ymm3, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm12, ymm12, ymm2
-	vpxor ymm2, ymm7, ymm1
-	vpsrld ymm7, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm3, ymm3, ymm10
-	vpaddd ymm10, ymm4, ymm12
-	vpslld ymm4, ymm2, 20
-	vpsrld ymm2, ymm2, 12
-	vpor ymm7, ymm7, ymm15
-	vpaddd ymm15, ymm0, ymm3
-	jmp .Lfull_704_groups8
-.Lfull_704_groups8:
-	vpxor ymm0, ymm5, ymm10
-	vpaddd ymm5, ymm10, [r15 + 384]
-	vpor ymm10, ymm2, ymm4
-	vpaddd ymm2, ymm8, ymm7
-	vpxor ymm4, ymm6, ymm15
-	vpaddd ymm8, ymm15, [r15 + 448]
-	vpshufb ymm6, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm9, ymm10
-	vpxor ymm0, ymm14, ymm2
-	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm2, [r15 + 288]
-	vpaddd ymm4, ymm13, ymm6
-	vpxor ymm2, ymm11, ymm15
-	vpshufb ymm13, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm9, [rsp + 1728]
-	vpaddd ymm0, ymm15, [r15 + 480]
-	vpxor ymm15, ymm12, ymm4
-	vpshufb ymm12, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm13, [rsp + 1920]
-	vpxor ymm3, ymm3, ymm11
-	vmovdqa [rsp + 1920], ymm4
-	vpsrld ymm4, ymm15, 7
-	vpslld ymm15, ymm15, 25
-	vpaddd ymm1, ymm1, ymm12
-	vpxor ymm7, ymm7, ymm2
-	vmovdqa [rsp + 1728], ymm2
-	vpsrld ymm2, ymm3, 7
+	vpxor ymm7, ymm7, ymm10
+	vpor ymm2, ymm2, ymm12
+	vpsrld ymm12, ymm3, 7
 	vpslld ymm3, ymm3, 25
-	vpor ymm4, ymm4, ymm15
-	vpxor ymm15, ymm10, ymm1
-	vpsrld ymm10, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpor ymm2, ymm2, ymm3
-	vpaddd ymm3, ymm14, ymm4
-	vpslld ymm14, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpor ymm10, ymm10, ymm7
-	vpaddd ymm7, ymm5, ymm2
-	vpxor ymm5, ymm12, ymm3
-	vpaddd ymm12, ymm3, [r15 + 352]
-	vpor ymm3, ymm15, ymm14
-	vpaddd ymm15, ymm0, ymm10
-	vpxor ymm14, ymm13, ymm7
-	vpaddd ymm0, ymm7, [r15 + 416]
-	vpshufb ymm13, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm8, ymm3
-	vpxor ymm5, ymm9, ymm15
-	vpshufb ymm8, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm15, [r15 + 320]
-	vpaddd ymm14, ymm11, ymm13
-	vpxor ymm15, ymm6, ymm7
-	vpshufb ymm11, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm1, ymm8
-	vpaddd ymm5, ymm7, [r15 + 256]
-	vpxor ymm1, ymm4, ymm14
-	vpshufb ymm7, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm11, [rsp + 1920]
-	vpxor ymm15, ymm2, ymm6
-	vpsrld ymm2, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vmovdqa [rsp + 1920], ymm6
-	vpaddd ymm6, ymm7, [rsp + 1728]
-	vpxor ymm10, ymm10, ymm4
-	vmovdqa [rsp + 1728], ymm4
-	jmp .Lfull_768_groups8
-.Lfull_768_groups8:
-	vpsrld ymm4, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm2, ymm2, ymm1
-	vpxor ymm1, ymm3, ymm6
-	vpsrld ymm3, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm4, ymm4, ymm15
-	vpaddd ymm15, ymm12, ymm2
+	vpaddd ymm0, ymm0, ymm1
+	vpor ymm12, ymm12, ymm3
+	vpslld ymm3, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpaddd ymm8, ymm8, ymm2
+	vpxor ymm13, ymm13, ymm0
+	vpaddd ymm0, ymm0, [r15 + 288]
+	vpor ymm7, ymm7, ymm3
+	vpaddd ymm3, ymm5, ymm12
+	vpxor ymm5, ymm4, ymm8
+	vpaddd ymm4, ymm8, [r15 + 480]
+	vmovdqu xmm8, [rdx + rbx + 0]
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm9, ymm7
+	vpxor ymm11, ymm11, ymm3
+	vpshufb ymm5, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm3, [r15 + 416]
+	vpaddd ymm10, ymm10, ymm13
+	vpxor ymm15, ymm15, ymm9
+	vpshufb ymm11, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm6, ymm5
+	vpaddd ymm9, ymm9, [r15 + 352]
+	vpxor ymm1, ymm1, ymm10
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vmovdqa [rsp + 1536], ymm10
+	vpaddd ymm10, ymm11, [rsp + 1568]
+	vpxor ymm2, ymm2, ymm6
+	vpaddd ymm14, ymm14, ymm15
+	vpxor ymm12, ymm12, ymm10
+	vinserti128 ymm8, ymm8, [r10 + rbx + 0], 1
+	vpxor ymm7, ymm7, ymm14
+	vmovdqa [rsp + 1568], ymm8
+	vpsrld ymm8, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm8, ymm8, ymm12
 	vpsrld ymm12, ymm1, 12
 	vpslld ymm1, ymm1, 20
-	vpor ymm3, ymm3, ymm10
-	vpaddd ymm10, ymm0, ymm4
-	vpxor ymm0, ymm13, ymm15
-	vpaddd ymm13, ymm15, [r15 + 160]
-	vpor ymm15, ymm12, ymm1
-	vpaddd ymm12, ymm9, ymm3
-	vpxor ymm1, ymm8, ymm10
-	vpaddd ymm9, ymm10, [r15 + 224]
-	vpshufb ymm8, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm5, ymm15
-	vpxor ymm0, ymm11, ymm12
-	vpshufb ymm5, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm12, [r15 + 0]
-	vpaddd ymm1, ymm14, ymm8
-	vpxor ymm12, ymm7, ymm10
-	vpshufb ymm14, ymm0, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm5, [rsp + 1920]
-	vpaddd ymm0, ymm10, [r15 + 192]
-	vpxor ymm10, ymm2, ymm1
-	vpshufb ymm2, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm14, [rsp + 1728]
-	vpxor ymm4, ymm4, ymm7
-	vmovdqa [rsp + 1728], ymm7
-	vpslld ymm7, ymm10, 25
-	vpsrld ymm10, ymm10, 7
-	vpaddd ymm6, ymm6, ymm2
-	vpxor ymm3, ymm3, ymm12
-	vmovdqa [rsp + 1920], ymm1
-	vpslld ymm1, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm10, ymm10, ymm7
-	vpxor ymm7, ymm15, ymm6
-	vpsrld ymm15, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm4, ymm4, ymm1
-	vpaddd ymm1, ymm9, ymm10
-	vpslld ymm9, ymm7, 25
-	vpsrld ymm7, ymm7, 7
-	vpor ymm15, ymm15, ymm3
-	vpaddd ymm3, ymm0, ymm4
-	vpxor ymm0, ymm2, ymm1
-	vpaddd ymm2, ymm1, [r15 + 64]
-	vpor ymm1, ymm7, ymm9
-	vpaddd ymm7, ymm13, ymm15
-	vpxor ymm9, ymm14, ymm3
-	vpaddd ymm13, ymm3, [r15 + 128]
-	vpshufb ymm14, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm11, ymm1
-	vpxor ymm0, ymm5, ymm7
-	vpshufb ymm11, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm7, [r15 + 96]
-	vpaddd ymm9, ymm12, ymm14
-	vpxor ymm7, ymm8, ymm3
-	vpshufb ymm12, ymm0, [rip + .Lrotate_16]
-	jmp .Lfull_832_groups8
-.Lfull_832_groups8:
-	vpaddd ymm8, ymm11, [rsp + 1920]
-	vpaddd ymm0, ymm3, [r15 + 32]
-	vpxor ymm3, ymm10, ymm9
-	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm6, ymm12
-	vpxor ymm6, ymm4, ymm8
-	vpsrld ymm4, ymm3, 12
-	vpslld ymm3, ymm3, 20
-	vmovdqa [rsp + 1920], ymm8
-	vpaddd ymm8, ymm10, [rsp + 1728]
-	vpxor ymm15, ymm15, ymm7
-	vmovdqa [rsp + 1728], ymm7
-	vpslld ymm7, ymm6, 20
-	vpsrld ymm6, ymm6, 12
-	vpor ymm4, ymm4, ymm3
-	vpxor ymm3, ymm1, ymm8
-	vpsrld ymm1, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm6, ymm6, ymm7
-	vpaddd ymm7, ymm2, ymm4
+	vmovdqa [rsp + 1600], ymm14
+	jz .Lcopied_9_groups8
+	vmovdqu ymm14, [rcx + rbx + 2]
+	vmovntdq [rcx + r12 + 2], ymm14
+	vmovdqu ymm14, [rcx + rbx + 34]
+	vmovntdq [rcx + r12 + 34], ymm14
+	prefetcht0 [rcx + rbx + 4096]
+.Lcopied_9_groups8:
+	vpor ymm14, ymm12, ymm1
+	vpslld ymm12, ymm2, 20
+	vpsrld ymm1, ymm2, 12
+	vpaddd ymm2, ymm3, ymm8
+	vpor ymm3, ymm1, ymm12
+	vpsrld ymm1, ymm7, 12
+	vpslld ymm12, ymm7, 20
+	vpaddd ymm7, ymm0, ymm14
+	vpxor ymm0, ymm11, ymm2
+	vpaddd ymm11, ymm2, [r15 + 224]
+	vpor ymm2, ymm1, ymm12
+	vpaddd ymm1, ymm4, ymm3
+	vpxor ymm12, ymm13, ymm7
+	vpaddd ymm4, ymm7, [r15 + 64]
+	vmovdqu xmm13, [rsi + rbx + 0]
+	vpshufb ymm7, ymm0, [rip + .Lrotate_8]
+	jmp .Lfull_128_groups8
+.Lfull_128_groups8:
+	vpaddd ymm0, ymm9, ymm2
+	vpxor ymm9, ymm5, ymm1
+	vpshufb ymm5, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm1, [r15 + 128]
+	vpaddd ymm1, ymm10, ymm7
+	vpxor ymm10, ymm15, ymm0
+	vpshufb ymm15, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm9, ymm5, [rsp + 1536]
+	vpaddd ymm0, ymm0, [r15 + 96]
+	vpxor ymm8, ymm8, ymm1
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm6, ymm15
+	vpxor ymm14, ymm14, ymm9
+	vmovdqa [rsp + 1536], ymm9
+	vpaddd ymm9, ymm10, [rsp + 1600]
+	vpxor ymm3, ymm3, ymm6
+	vinserti128 ymm13, ymm13, [r11 + rbx + 0], 1
+	vpxor ymm2, ymm2, ymm9
+	vmovdqa [rsp + 1600], ymm9
+	vpslld ymm9, ymm3, 25
+	vpsrld ymm3, ymm3, 7
+	vpor ymm3, ymm3, ymm9
+	vpslld ymm9, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm2, ymm2, ymm9
+	vpslld ymm9, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpaddd ymm4, ymm4, ymm3
+	vpor ymm14, ymm14, ymm9
+	vpslld ymm9, ymm8, 25
+	vpsrld ymm8, ymm8, 7
+	vpaddd ymm11, ymm11, ymm2
+	vpxor ymm10, ymm10, ymm4
+	vpaddd ymm4, ymm4, [r15 + 192]
+	vpor ymm8, ymm8, ymm9
+	vpaddd ymm9, ymm0, ymm14
+	vmovdqa ymm0, [rsp + 1568]
+	vpunpckhdq ymm0, ymm0, ymm13
+	vmovdqa [rsp + 1632], ymm4
+	vmovdqa ymm4, [rsp + 1568]
+	vpunpckldq ymm4, ymm4, ymm13
+	vmovdqu xmm13, [rax + rbx + 0]
+	vpxor ymm15, ymm15, ymm11
+	vpshufb ymm10, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm11, [r15 + 0]
+	vpaddd ymm12, ymm12, ymm8
+	vpxor ymm7, ymm7, ymm9
+	vpaddd ymm9, ymm9, [r15 + 320]
+	vpshufb ymm15, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm10
+	vpxor ymm5, ymm5, ymm12
+	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm12, [r15 + 416]
+	vmovdqa [rsp + 1568], ymm10
+	vpaddd ymm10, ymm15, [rsp + 1536]
+	vpxor ymm3, ymm3, ymm1
+	vpshufb ymm5, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm6, ymm7
+	vpxor ymm2, ymm2, ymm10
+	vinserti128 ymm13, ymm13, [r8 + rbx + 0], 1
+	vmovdqa [rsp + 1536], ymm1
+	vpaddd ymm1, ymm5, [rsp + 1600]
+	vpxor ymm14, ymm14, ymm6
+	vpxor ymm8, ymm8, ymm1
+	jmp .Lfull_192_groups8
+.Lfull_192_groups8:
+	vmovdqa [rsp + 1600], ymm1
+	jz .Lcopied_10_groups8
+	vmovdqu ymm1, [rdx + rbx + 2]
+	vmovntdq [rdx + r12 + 2], ymm1
+	vmovdqu ymm1, [rdx + rbx + 34]
+	vmovntdq [rdx + r12 + 34], ymm1
+	prefetcht0 [rdx + rbx + 4096]
+.Lcopied_10_groups8:
+	vmovdqu xmm1, [rcx + rbx + 0]
+	vinserti128 ymm1, ymm1, [r9 + rbx + 0], 1
+	vmovdqa [rsp + 1664], ymm6
+	vpunpckldq ymm6, ymm13, ymm1
+	vpunpckhdq ymm13, ymm13, ymm1
+	vpsrld ymm1, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vmovdqa [rsp + 1696], ymm5
+	vpunpcklqdq ymm5, ymm6, ymm4
+	vpunpckhqdq ymm6, ymm6, ymm4
+	vpunpckhqdq ymm4, ymm13, ymm0
+	vpunpcklqdq ymm13, ymm13, ymm0
+	vpor ymm0, ymm1, ymm2
+	vmovdqa [r14 + 32], ymm6
+	vpslld ymm1, ymm14, 20
 	vpslld ymm2, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpor ymm1, ymm1, ymm15
-	vpaddd ymm15, ymm13, ymm6
-	vpxor ymm13, ymm14, ymm7
-	vpaddd ymm14, ymm7, [r15 + 288]
-	vpor ymm7, ymm3, ymm2
-	vpaddd ymm3, ymm5, ymm1
-	vpxor ymm2, ymm11, ymm15
-	vpaddd ymm5, ymm15, [r15 + 480]
-	vpshufb ymm11, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm0, ymm7
-	vpxor ymm13, ymm12, ymm3
-	vpshufb ymm0, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm3, [r15 + 352]
-	vpaddd ymm2, ymm9, ymm11
-	vpxor ymm3, ymm10, ymm15
-	vpshufb ymm9, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm0, [rsp + 1920]
-	vpaddd ymm13, ymm15, [r15 + 256]
-	vpxor ymm15, ymm4, ymm2
-	vpshufb ymm4, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm9, [rsp + 1728]
-	vpxor ymm6, ymm6, ymm10
-	vmovdqa [rsp + 1728], ymm2
-	vpslld ymm2, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	vpaddd ymm8, ymm8, ymm4
-	vpxor ymm1, ymm1, ymm3
-	vmovdqa [rsp + 1920], ymm3
-	vpsrld ymm3, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm15, ymm15, ymm2
-	vpxor ymm2, ymm7, ymm8
-	vpslld ymm7, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpor ymm3, ymm3, ymm6
-	vpaddd ymm6, ymm12, ymm15
-	vpsrld ymm12, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpor ymm1, ymm1, ymm7
-	vpaddd ymm7, ymm14, ymm3
-	vpxor ymm14, ymm4, ymm6
-	vpaddd ymm4, ymm6, [r15 + 160]
-	jmp .Lfull_896_groups8
-.Lfull_896_groups8:
-	vpor ymm6, ymm12, ymm2
-	vpaddd ymm12, ymm13, ymm1
-	vpxor ymm2, ymm9, ymm7
-	vpaddd ymm13, ymm7, [r15 + 448]
-	vpshufb ymm9, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm5, ymm6
-	vpxor ymm14, ymm0, ymm12
-	vpshufb ymm5, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm12, [r15 + 384]
-	vpaddd ymm2, ymm10, ymm9
-	vpxor ymm12, ymm11, ymm7
-	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
-	vpaddd ymm11, ymm8, ymm5
-	vpaddd ymm14, ymm7, [r15 + 32]
-	vpxor ymm8, ymm15, ymm2
-	vpshufb ymm7, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm10, [rsp + 1728]
-	vpxor ymm12, ymm3, ymm11
-	vpsrld ymm3, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vmovdqa [rsp + 1728], ymm11
-	vpaddd ymm11, ymm7, [rsp + 1920]
-	vpxor ymm1, ymm1, ymm15
-	vmovdqa [rsp + 1920], ymm15
-	vpsrld ymm15, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm3, ymm3, ymm8
-	vpxor ymm8, ymm6, ymm11
-	vpslld ymm6, ymm1, 20
-	vpsrld ymm1, ymm1, 12
-	vpor ymm15, ymm15, ymm12
-	vpaddd ymm12, ymm4, ymm3
-	vpsrld ymm4, ymm8, 12
-	vpslld ymm8, ymm8, 20
-	vpor ymm1, ymm1, ymm6
-	vpaddd ymm6, ymm13, ymm15
-	vpxor ymm13, ymm9, ymm12
-	vpaddd ymm9, ymm12, [r15 + 0]
-	vpor ymm12, ymm4, ymm8
-	vpaddd ymm4, ymm0, ymm1
-	vpxor ymm8, ymm5, ymm6
-	vpaddd ymm0, ymm6, [r15 + 416]
-	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm14, ymm12
-	vpxor ymm13, ymm10, ymm4
-	vpshufb ymm14, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm4, [r15 + 64]
-	vpaddd ymm8, ymm2, ymm5
-	vpxor ymm4, ymm7, ymm6
-	vpshufb ymm2, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm14, [rsp + 1728]
-	vpaddd ymm13, ymm6, [r15 + 128]
-	vpxor ymm6, ymm3, ymm8
-	vpshufb ymm3, ymm4, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm2, [rsp + 1920]
-	vpxor ymm15, ymm15, ymm7
-	vmovdqa [rsp + 1920], ymm7
-	vpsrld ymm7, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpaddd ymm11, ymm11, ymm3
-	vpxor ymm1, ymm1, ymm4
-	vmovdqa [rsp + 1728], ymm8
-	vpslld ymm8, ymm15, 25
-	vpsrld ymm15, ymm15, 7
-	jmp .Lfull_960_groups8
-.Lfull_960_groups8:
-	vpor ymm7, ymm7, ymm6
-	vpxor ymm6, ymm12, ymm11
-	vpsrld ymm12, ymm1, 7
+	vpand ymm6, ymm5, [r13]
+	vmovdqa [r14 + 64], ymm13
+	vpsrld ymm5, ymm14, 12
+	vpsrld ymm13, ymm8, 12
+	vpaddd ymm14, ymm11, ymm0
+	vmovdqa [r14 + 96], ymm4
+	vpslld ymm11, ymm8, 20
+	vpsrld ymm4, ymm3, 12
+	vpor ymm8, ymm6, [r13 + 32]
+	vpor ymm3, ymm5, ymm1
+	vpxor ymm6, ymm15, ymm14
+	vpaddd ymm5, ymm14, [r15 + 288]
+	vmovdqa [r14 + 0], ymm8
+	vpor ymm1, ymm13, ymm11
+	vpor ymm15, ymm4, ymm2
+	vpaddd ymm14, ymm9, ymm3
+	vpshufb ymm8, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm12, ymm1
+	vpaddd ymm11, ymm15, [rsp + 1632]
+	vpxor ymm4, ymm7, ymm14
+	vpaddd ymm2, ymm10, ymm8
+	vpaddd ymm9, ymm14, [r15 + 384]
+	vpxor ymm6, ymm11, [rsp + 1568]
+	vpxor ymm12, ymm13, [rsp + 1696]
+	vpaddd ymm7, ymm13, [r15 + 480]
+	vpaddd ymm10, ymm11, [r15 + 32]
+	vmovdqu xmm14, [rax + rbx + 16]
+	vmovdqu xmm13, [rcx + rbx + 16]
+	vpshufb ymm11, ymm4, [rip + .Lrotate_8]
+	vpxor ymm4, ymm0, ymm2
+	vmovdqu xmm0, [rsi + rbx + 16]
+	vmovdqa [rsp + 1696], ymm2
+	vmovdqu xmm2, [rdx + rbx + 16]
+	vpshufb ymm12, ymm12, [rip + .Lrotate_8]
+	vpshufb ymm6, ymm6, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1568], ymm11
+	vpaddd ymm11, ymm11, [rsp + 1664]
+	vmovdqa [rsp + 1664], ymm8
+	vpslld ymm8, ymm4, 25
+	vpsrld ymm4, ymm4, 7
+	vmovdqa [rsp + 1632], ymm5
+	vpaddd ymm5, ymm6, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm12
+	vpaddd ymm12, ymm12, [rsp + 1600]
+	vpxor ymm3, ymm3, ymm11
+	vpor ymm4, ymm4, ymm8
+	jmp .Lfull_256_groups8
+.Lfull_256_groups8:
+	vpxor ymm8, ymm1, ymm12
+	vpxor ymm1, ymm15, ymm5
+	vpslld ymm15, ymm3, 25
+	vpsrld ymm3, ymm3, 7
+	vpaddd ymm9, ymm9, ymm4
+	vinserti128 ymm13, ymm13, [r9 + rbx + 16], 1
+	vinserti128 ymm14, ymm14, [r8 + rbx + 16], 1
+	vpor ymm3, ymm3, ymm15
+	vpsrld ymm15, ymm1, 7
 	vpslld ymm1, ymm1, 25
-	vpor ymm15, ymm15, ymm8
-	vpaddd ymm8, ymm0, ymm7
-	vpsrld ymm0, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm12, ymm12, ymm1
-	vpaddd ymm1, ymm13, ymm15
-	vpxor ymm13, ymm3, ymm8
-	vpaddd ymm3, ymm8, [r15 + 96]
-	vpor ymm8, ymm0, ymm6
-	vpaddd ymm0, ymm9, ymm12
-	vpxor ymm6, ymm2, ymm1
-	vpaddd ymm9, ymm1, [r15 + 224]
-	vpshufb ymm2, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm10, ymm8
-	vpxor ymm13, ymm14, ymm0
-	vpshufb ymm10, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm0, [r15 + 320]
-	vpaddd ymm6, ymm4, ymm2
-	vpxor ymm0, ymm5, ymm1
-	vpshufb ymm4, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm10, [rsp + 1728]
-	vpaddd ymm13, ymm1, [r15 + 192]
-	vpxor ymm1, ymm7, ymm6
-	vpshufb ymm7, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm11, ymm4
-	vpxor ymm11, ymm15, ymm5
-	vpsrld ymm15, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vmovdqa [rsp + 1728], ymm5
-	vpaddd ymm5, ymm7, [rsp + 1920]
-	vpxor ymm12, ymm12, ymm0
-	vmovdqa [rsp + 1920], ymm0
-	vpslld ymm0, ymm11, 20
-	vpsrld ymm11, ymm11, 12
+	vpxor ymm6, ymm6, ymm9
+	vpaddd ymm9, ymm9, [r15 + 160]
+	vinserti128 ymm2, ymm2, [r10 + rbx + 16], 1
+	vinserti128 ymm0, ymm0, [r11 + rbx + 16], 1
 	vpor ymm15, ymm15, ymm1
-	vpxor ymm1, ymm8, ymm5
-	vpslld ymm8, ymm12, 20
-	vpsrld ymm12, ymm12, 12
-	vpor ymm11, ymm11, ymm0
-	vpaddd ymm0, ymm3, ymm15
-	vpsrld ymm3, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm12, ymm12, ymm8
-	vpaddd ymm8, ymm9, ymm11
-	vpxor ymm9, ymm2, ymm0
-	vpaddd ymm2, ymm0, [r15 + 352]
-	vpor ymm0, ymm3, ymm1
-	vpaddd ymm3, ymm14, ymm12
-	vpxor ymm1, ymm10, ymm8
-	vpaddd ymm14, ymm8, [r15 + 256]
-	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm13, ymm0
-	vpxor ymm9, ymm4, ymm3
-	vpshufb ymm13, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm3, [r15 + 160]
-	vpaddd ymm1, ymm6, ymm10
-	vpxor ymm3, ymm7, ymm8
-	vpshufb ymm6, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm13, [rsp + 1728]
-	vpaddd ymm9, ymm8, [r15 + 32]
-	jmp .Lfull_1024_groups8
-.Lfull_1024_groups8:
-	vpxor ymm8, ymm15, ymm1
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm6, [rsp + 1920]
-	vpxor ymm11, ymm11, ymm7
-	vmovdqa [rsp + 1920], ymm1
 	vpslld ymm1, ymm8, 25
 	vpsrld ymm8, ymm8, 7
-	vpaddd ymm5, ymm5, ymm15
-	vpxor ymm12, ymm12, ymm3
-	vmovdqa [rsp + 1728], ymm3
-	vpsrld ymm3, ymm11, 7
-	vpslld ymm11, ymm11, 25
+	vpaddd ymm10, ymm10, ymm3
+	vpshufb ymm6, ymm6, [rip + .Lrotate_16]
 	vpor ymm8, ymm8, ymm1
-	vpxor ymm1, ymm0, ymm5
-	vpslld ymm0, ymm12, 25
-	vpsrld ymm12, ymm12, 7
-	vpor ymm3, ymm3, ymm11
-	vpaddd ymm11, ymm4, ymm8
-	vpsrld ymm4, ymm1, 7
-	vpslld ymm1, ymm1, 25
-	vpor ymm12, ymm12, ymm0
-	vpaddd ymm0, ymm2, ymm3
-	vpxor ymm2, ymm15, ymm11
-	vpaddd ymm15, ymm11, [r15 + 0]
-	vpor ymm11, ymm4, ymm1
-	vpaddd ymm4, ymm9, ymm12
-	vpxor ymm1, ymm6, ymm0
-	vpaddd ymm9, ymm0, [r15 + 480]
-	vpshufb ymm6, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm14, ymm11
-	vpxor ymm2, ymm13, ymm4
-	vpshufb ymm14, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm13, ymm4, [r15 + 288]
-	vpaddd ymm1, ymm7, ymm6
-	vpxor ymm4, ymm10, ymm0
-	vpshufb ymm7, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm10, ymm5, ymm14
-	vpaddd ymm2, ymm0, [r15 + 192]
-	vpxor ymm5, ymm8, ymm1
-	vpshufb ymm0, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm7, [rsp + 1920]
-	vpxor ymm4, ymm3, ymm10
-	vpslld ymm3, ymm5, 20
+	vpaddd ymm1, ymm7, ymm15
+	vpxor ymm7, ymm10, [rsp + 1536]
+	vpaddd ymm10, ymm10, [r15 + 352]
+	vpaddd ymm12, ymm12, ymm6
+	vmovdqa [rsp + 1536], ymm10
+	vpunpckldq ymm10, ymm14, ymm13
+	vpunpckhdq ymm14, ymm14, ymm13
+	vpaddd ymm13, ymm8, [rsp + 1632]
+	vmovdqa [rsp + 1632], ymm6
+	vpxor ymm6, ymm1, [rsp + 1664]
+	vpshufb ymm7, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, [r15 + 256]
+	vmovdqa [rsp + 1664], ymm1
+	jz .Lcopied_11_groups8
+	vmovdqu ymm1, [rsi + rbx + 2]
+	vmovntdq [rsi + r12 + 2], ymm1
+	vmovdqu ymm1, [rsi + rbx + 34]
+	vmovntdq [rsi + r12 + 34], ymm1
+	prefetcht0 [rsi + rbx + 4096]
+.Lcopied_11_groups8:
+	vpxor ymm1, ymm4, ymm12
+	vpunpckhdq ymm4, ymm2, ymm0
+	vpunpckldq ymm2, ymm2, ymm0
+	vpxor ymm0, ymm13, [rsp + 1568]
+	vpshufb ymm6, ymm6, [rip + .Lrotate_16]
+	vmovdqa [rsp + 1568], ymm12
+	vpaddd ymm12, ymm7, [rsp + 1696]
+	vpaddd ymm13, ymm13, [r15 + 448]
+	vmovdqa [rsp + 1696], ymm13
+	vpslld ymm13, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpshufb ymm0, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm11, ymm6
+	vpxor ymm3, ymm3, ymm12
+	vpor ymm1, ymm1, ymm13
+	vpunpckhqdq ymm13, ymm10, ymm2
+	vpunpcklqdq ymm10, ymm10, ymm2
+	vpaddd ymm2, ymm5, ymm0
+	vpxor ymm5, ymm15, ymm11
+	vpsrld ymm15, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	vpaddd ymm9, ymm9, ymm1
+	vmovdqa [r14 + 128], ymm10
+	vpunpckhqdq ymm10, ymm14, ymm4
+	vpunpcklqdq ymm14, ymm14, ymm4
+	vpxor ymm4, ymm8, ymm2
+	vpslld ymm8, ymm5, 20
 	vpsrld ymm5, ymm5, 12
-	vmovdqa [rsp + 1920], ymm10
-	vpaddd ymm10, ymm0, [rsp + 1728]
-	vpxor ymm12, ymm12, ymm8
-	vmovdqa [rsp + 1728], ymm8
-	vpslld ymm8, ymm4, 20
-	vpsrld ymm4, ymm4, 12
+	vpor ymm15, ymm15, ymm3
+	vmovdqa [r14 + 160], ymm13
+	jmp .Lfull_320_groups8
+.Lfull_320_groups8:
+	vpxor ymm3, ymm9, [rsp + 1632]
+	vpaddd ymm13, ymm9, [r15 + 320]
+	vmovdqa [r14 + 224], ymm10
+	vpsrld ymm9, ymm4, 12
+	vpslld ymm10, ymm4, 20
+	vpor ymm4, ymm5, ymm8
+	vpaddd ymm5, ymm15, [rsp + 1536]
+	vmovdqa [r14 + 192], ymm14
+	vpshufb ymm8, ymm3, [rip + .Lrotate_8]
+	vpor ymm14, ymm9, ymm10
+	vpaddd ymm3, ymm4, [rsp + 1664]
+	vpxor ymm9, ymm7, ymm5
+	vpaddd ymm10, ymm5, [r15 + 96]
+	vpaddd ymm7, ymm8, [rsp + 1568]
+	vpaddd ymm5, ymm14, [rsp + 1696]
+	vpxor ymm6, ymm6, ymm3
+	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, [r15 + 224]
+	vpxor ymm1, ymm1, ymm7
+	vpxor ymm0, ymm0, ymm5
+	vpshufb ymm6, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm12, ymm9
+	vpaddd ymm5, ymm5, [r15 + 416]
+	vmovdqa [rsp + 1696], ymm7
+	vpsrld ymm7, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm6
+	vpxor ymm15, ymm15, ymm12
+	vpor ymm7, ymm7, ymm1
+	vpaddd ymm1, ymm2, ymm0
+	vpxor ymm2, ymm4, ymm11
+	vpslld ymm4, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm5, ymm5, ymm7
+	vpxor ymm14, ymm14, ymm1
+	vmovdqa [rsp + 1568], ymm1
+	vpslld ymm1, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm15, ymm15, ymm4
+	vpxor ymm4, ymm6, ymm5
+	vpaddd ymm6, ymm5, [r15 + 64]
+	vpslld ymm5, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpor ymm2, ymm2, ymm1
+	vpaddd ymm1, ymm13, ymm15
+	vpshufb ymm13, ymm4, [rip + .Lrotate_16]
+	vpor ymm4, ymm14, ymm5
+	vpaddd ymm14, ymm10, ymm2
+	vpxor ymm5, ymm0, ymm1
+	vpaddd ymm10, ymm1, [r15 + 384]
+	vpaddd ymm0, ymm12, ymm13
+	vpaddd ymm1, ymm3, ymm4
+	vpxor ymm12, ymm8, ymm14
+	vpshufb ymm3, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm14, [r15 + 128]
+	vpxor ymm5, ymm7, ymm0
+	vpxor ymm14, ymm9, ymm1
+	vpshufb ymm7, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm11, ymm3
+	vpaddd ymm12, ymm1, [r15 + 448]
+	vpslld ymm11, ymm5, 20
+	vpsrld ymm1, ymm5, 12
+	vpshufb ymm5, ymm14, [rip + .Lrotate_16]
+	jmp .Lfull_384_groups8
+.Lfull_384_groups8:
+	vpaddd ymm14, ymm7, [rsp + 1568]
+	vpxor ymm15, ymm15, ymm9
+	vpor ymm1, ymm1, ymm11
+	vpaddd ymm11, ymm5, [rsp + 1696]
+	vpxor ymm2, ymm2, ymm14
+	vmovdqa [rsp + 1696], ymm14
+	vpslld ymm14, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpaddd ymm6, ymm6, ymm1
+	vpxor ymm4, ymm4, ymm11
+	vmovdqa [rsp + 1568], ymm11
+	vpslld ymm11, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpor ymm15, ymm15, ymm14
+	vpxor ymm14, ymm13, ymm6
+	vpaddd ymm13, ymm6, [r15 + 352]
+	jz .Lcopied_12_groups8
+	vmovdqu ymm6, [r8 + rbx + 2]
+	vmovntdq [r8 + r12 + 2], ymm6
+	vmovdqu ymm6, [r8 + rbx + 34]
+	vmovntdq [r8 + r12 + 34], ymm6
+	prefetcht0 [r8 + rbx + 4096]
+.Lcopied_12_groups8:
+	vpsrld ymm6, ymm4, 12
+	vpslld ymm4, ymm4, 20
+	vpor ymm2, ymm2, ymm11
+	vpaddd ymm11, ymm10, ymm15
+	vpshufb ymm10, ymm14, [rip + .Lrotate_8]
+	vpor ymm14, ymm6, ymm4
+	vpaddd ymm6, ymm8, ymm2
+	vpxor ymm4, ymm3, ymm11
+	vpaddd ymm8, ymm11, [r15 + 288]
+	vpaddd ymm3, ymm0, ymm10
+	vpaddd ymm11, ymm12, ymm14
+	vpxor ymm0, ymm7, ymm6
+	vpshufb ymm12, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm6, [r15 + 192]
+	vpxor ymm4, ymm1, ymm3
+	vpxor ymm6, ymm5, ymm11
+	vpshufb ymm1, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm9, ymm12
+	vpaddd ymm0, ymm11, [r15 + 256]
+	vpslld ymm9, ymm4, 25
+	vpsrld ymm11, ymm4, 7
+	vpshufb ymm4, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm1, [rsp + 1696]
+	vpxor ymm15, ymm15, ymm5
+	vpor ymm11, ymm11, ymm9
+	vpaddd ymm9, ymm4, [rsp + 1568]
+	vpxor ymm2, ymm2, ymm6
+	vmovdqa [rsp + 1568], ymm6
+	vpslld ymm6, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm8, ymm8, ymm11
+	vpxor ymm14, ymm14, ymm9
+	vmovdqa [rsp + 1696], ymm5
+	vpslld ymm5, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm15, ymm15, ymm6
+	vpxor ymm6, ymm1, ymm8
+	vpaddd ymm1, ymm8, [r15 + 0]
+	vpsrld ymm8, ymm14, 7
+	vpslld ymm14, ymm14, 25
+	vpor ymm2, ymm2, ymm5
+	vpaddd ymm5, ymm7, ymm15
+	vpshufb ymm7, ymm6, [rip + .Lrotate_16]
+	vpor ymm6, ymm8, ymm14
+	vpaddd ymm8, ymm0, ymm2
+	vpxor ymm14, ymm4, ymm5
+	vpaddd ymm0, ymm5, [r15 + 160]
+	jmp .Lfull_448_groups8
+.Lfull_448_groups8:
+	vpaddd ymm4, ymm9, ymm7
+	vpaddd ymm5, ymm13, ymm6
+	vpxor ymm9, ymm10, ymm8
+	vpshufb ymm13, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm8, [r15 + 32]
+	vpxor ymm14, ymm11, ymm4
+	vpxor ymm8, ymm12, ymm5
+	vpshufb ymm11, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm3, ymm13
+	vpaddd ymm9, ymm5, [r15 + 480]
+	vpslld ymm3, ymm14, 20
+	vpsrld ymm5, ymm14, 12
+	vpshufb ymm14, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm11, [rsp + 1696]
+	vpxor ymm15, ymm15, ymm12
+	vmovdqa [rsp + 1696], ymm12
+	vmovdqu xmm12, [rsi + rbx + 32]
+	vmovdqa [rsp + 1664], ymm11
+	vmovdqu xmm11, [rdx + rbx + 32]
 	vpor ymm5, ymm5, ymm3
-	vpxor ymm3, ymm11, ymm10
-	vpsrld ymm11, ymm12, 12
+	vmovdqu xmm3, [rax + rbx + 32]
+	vmovdqa [rsp + 1536], ymm3
+	vmovdqu xmm3, [rcx + rbx + 32]
+	vmovdqa [rsp + 1632], ymm14
+	vpaddd ymm14, ymm14, [rsp + 1568]
+	vpxor ymm2, ymm2, ymm8
+	vmovdqa [rsp + 1568], ymm8
+	vpsrld ymm8, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpaddd ymm1, ymm1, ymm5
+	vpxor ymm6, ymm6, ymm14
+	vpor ymm8, ymm8, ymm15
+	vpslld ymm15, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpxor ymm7, ymm7, ymm1
+	vpaddd ymm1, ymm1, [r15 + 384]
+	vpor ymm2, ymm2, ymm15
+	vpslld ymm15, ymm6, 20
+	vpsrld ymm6, ymm6, 12
+	vpaddd ymm0, ymm0, ymm8
+	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
+	vpor ymm6, ymm6, ymm15
+	vpaddd ymm15, ymm10, ymm2
+	vpxor ymm10, ymm13, ymm0
+	vpaddd ymm13, ymm0, [r15 + 320]
+	vpaddd ymm0, ymm4, ymm7
+	vinserti128 ymm4, ymm11, [r10 + rbx + 32], 1
+	vinserti128 ymm11, ymm12, [r11 + rbx + 32], 1
+	vinserti128 ymm12, ymm3, [r9 + rbx + 32], 1
+	vpaddd ymm3, ymm9, ymm6
+	vpxor ymm9, ymm15, [rsp + 1664]
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm15, [r15 + 416]
+	vpxor ymm5, ymm5, ymm0
+	vmovdqa [rsp + 1664], ymm0
+	vpunpckldq ymm0, ymm4, ymm11
+	vpunpckhdq ymm4, ymm4, ymm11
+	vmovdqa ymm11, [rsp + 1536]
+	vinserti128 ymm11, ymm11, [r8 + rbx + 32], 1
+	vmovdqa [rsp + 1536], ymm4
+	vpxor ymm4, ymm3, [rsp + 1632]
+	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1632], ymm10
+	vpaddd ymm10, ymm10, [rsp + 1696]
+	jmp .Lfull_512_groups8
+.Lfull_512_groups8:
+	vpaddd ymm3, ymm3, [r15 + 448]
+	vmovdqa [rsp + 1696], ymm7
+	vpslld ymm7, ymm5, 25
+	vpsrld ymm5, ymm5, 7
+	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1600], ymm15
+	vpaddd ymm15, ymm9, [rsp + 1568]
+	vpxor ymm8, ymm8, ymm10
+	vpor ymm5, ymm5, ymm7
+	vpunpckldq ymm7, ymm11, ymm12
+	vpunpckhdq ymm11, ymm11, ymm12
+	jz .Lcopied_13_groups8
+	vmovdqu ymm12, [r9 + rbx + 2]
+	vmovntdq [r9 + r12 + 2], ymm12
+	vmovdqu ymm12, [r9 + rbx + 34]
+	vmovntdq [r9 + r12 + 34], ymm12
+	prefetcht0 [r9 + rbx + 4096]
+.Lcopied_13_groups8:
+	vpaddd ymm12, ymm14, ymm4
+	vpxor ymm14, ymm2, ymm15
+	vpsrld ymm2, ymm8, 7
+	vpslld ymm8, ymm8, 25
+	vpaddd ymm3, ymm3, ymm5
+	vpxor ymm6, ymm6, ymm12
+	vpor ymm2, ymm2, ymm8
+	vpsrld ymm8, ymm14, 7
+	vpslld ymm14, ymm14, 25
+	vpxor ymm9, ymm9, ymm3
+	vpaddd ymm3, ymm3, [r15 + 96]
+	vpor ymm8, ymm8, ymm14
+	vpslld ymm14, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpaddd ymm1, ymm1, ymm2
+	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
+	vpor ymm6, ymm6, ymm14
+	vpaddd ymm14, ymm13, ymm8
+	vpxor ymm13, ymm4, ymm1
+	vpaddd ymm4, ymm1, [r15 + 288]
+	vpaddd ymm1, ymm10, ymm9
+	vpunpcklqdq ymm10, ymm7, ymm0
+	vpunpckhqdq ymm7, ymm7, ymm0
+	vpaddd ymm0, ymm6, [rsp + 1600]
+	vmovdqa [rsp + 1600], ymm4
+	vpxor ymm4, ymm14, [rsp + 1696]
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm14, [r15 + 224]
+	vpxor ymm5, ymm5, ymm1
+	vmovdqa [rsp + 1696], ymm1
+	vpunpcklqdq ymm1, ymm11, [rsp + 1536]
+	vmovdqa [r14 + 256], ymm10
+	vpunpckhqdq ymm10, ymm11, [rsp + 1536]
+	vpxor ymm11, ymm0, [rsp + 1632]
+	vpshufb ymm4, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm15, ymm13
+	vpaddd ymm0, ymm0, [r15 + 480]
+	vmovdqa [r14 + 288], ymm7
+	vpsrld ymm7, ymm5, 12
+	vpslld ymm5, ymm5, 20
+	vmovdqa [r14 + 352], ymm10
+	vpshufb ymm10, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm12, ymm4
+	vpxor ymm12, ymm2, ymm15
+	vmovdqa [r14 + 320], ymm1
+	vpor ymm2, ymm7, ymm5
+	vpaddd ymm1, ymm10, [rsp + 1664]
+	vpxor ymm7, ymm8, ymm11
+	vpslld ymm5, ymm12, 20
+	vpsrld ymm8, ymm12, 12
+	vpaddd ymm12, ymm3, ymm2
+	vpxor ymm3, ymm6, ymm1
+	jmp .Lfull_576_groups8
+.Lfull_576_groups8:
+	vpsrld ymm6, ymm7, 12
+	vpslld ymm7, ymm7, 20
+	vpor ymm8, ymm8, ymm5
+	vpxor ymm5, ymm9, ymm12
+	vpaddd ymm9, ymm12, [r15 + 160]
+	vpsrld ymm12, ymm3, 12
+	vpslld ymm3, ymm3, 20
+	vpor ymm6, ymm6, ymm7
+	vpaddd ymm7, ymm8, [rsp + 1600]
+	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
+	vpor ymm12, ymm12, ymm3
+	vpaddd ymm3, ymm14, ymm6
+	vpxor ymm14, ymm13, ymm7
+	vpaddd ymm13, ymm7, [r15 + 352]
+	vpaddd ymm7, ymm5, [rsp + 1696]
+	vpaddd ymm0, ymm0, ymm12
+	vpxor ymm4, ymm4, ymm3
+	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm3, [r15 + 128]
+	vpxor ymm2, ymm2, ymm7
+	vpxor ymm10, ymm10, ymm0
+	vpshufb ymm4, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm15, ymm14
+	vpaddd ymm0, ymm0, [r15 + 32]
+	vmovdqa [rsp + 1696], ymm7
+	vpslld ymm7, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm11, ymm4
+	vpxor ymm8, ymm8, ymm15
+	vpor ymm2, ymm2, ymm7
+	vpaddd ymm7, ymm1, ymm10
+	vpxor ymm1, ymm6, ymm11
+	vpslld ymm6, ymm8, 25
+	vpsrld ymm8, ymm8, 7
+	vpaddd ymm13, ymm13, ymm2
+	vpxor ymm12, ymm12, ymm7
+	vmovdqa [rsp + 1600], ymm11
+	vpslld ymm11, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpor ymm8, ymm8, ymm6
+	vpxor ymm6, ymm4, ymm13
+	vpaddd ymm4, ymm13, [r15 + 64]
+	vpslld ymm13, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpor ymm1, ymm1, ymm11
+	vpaddd ymm11, ymm3, ymm8
+	vpshufb ymm3, ymm6, [rip + .Lrotate_16]
+	vpor ymm6, ymm12, ymm13
+	vpaddd ymm12, ymm0, ymm1
+	vpxor ymm13, ymm10, ymm11
+	vpaddd ymm0, ymm11, [r15 + 0]
+	vpaddd ymm10, ymm7, ymm3
+	vpaddd ymm11, ymm9, ymm6
+	vpxor ymm7, ymm5, ymm12
+	vpshufb ymm9, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm12, [r15 + 192]
+	jz .Lcopied_14_groups8
+	vmovdqu ymm13, [r10 + rbx + 2]
+	vmovntdq [r10 + r12 + 2], ymm13
+	vmovdqu ymm13, [r10 + rbx + 34]
+	vmovntdq [r10 + r12 + 34], ymm13
+	prefetcht0 [r10 + rbx + 4096]
+.Lcopied_14_groups8:
+	vpxor ymm12, ymm2, ymm10
+	vpxor ymm13, ymm14, ymm11
+	vpshufb ymm2, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm9, [rsp + 1696]
+	vpaddd ymm7, ymm11, [r15 + 256]
+	vpslld ymm11, ymm12, 20
+	jmp .Lfull_640_groups8
+.Lfull_640_groups8:
+	vpsrld ymm12, ymm12, 12
+	vpshufb ymm13, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm15, ymm2
+	vpxor ymm8, ymm8, ymm14
+	vpor ymm12, ymm12, ymm11
+	vpaddd ymm11, ymm13, [rsp + 1600]
+	vpxor ymm1, ymm1, ymm15
+	vmovdqa [rsp + 1600], ymm15
+	vpsrld ymm15, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vpaddd ymm4, ymm4, ymm12
+	vpxor ymm6, ymm6, ymm11
+	vmovdqa [rsp + 1696], ymm11
+	vpslld ymm11, ymm1, 20
+	vpsrld ymm1, ymm1, 12
+	vpor ymm15, ymm15, ymm8
+	vpxor ymm8, ymm3, ymm4
+	vpaddd ymm3, ymm4, [r15 + 288]
+	vpsrld ymm4, ymm6, 12
+	vpslld ymm6, ymm6, 20
+	vpor ymm1, ymm1, ymm11
+	vpaddd ymm11, ymm0, ymm15
+	vpshufb ymm0, ymm8, [rip + .Lrotate_8]
+	vpor ymm8, ymm4, ymm6
+	vpaddd ymm4, ymm5, ymm1
+	vpxor ymm6, ymm9, ymm11
+	vpaddd ymm5, ymm11, [r15 + 384]
+	vpaddd ymm9, ymm10, ymm0
+	vpaddd ymm11, ymm7, ymm8
+	vpxor ymm10, ymm2, ymm4
+	vpshufb ymm7, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm4, [r15 + 448]
+	vpxor ymm6, ymm12, ymm9
+	vpxor ymm4, ymm13, ymm11
+	vpshufb ymm12, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm14, ymm7
+	vpaddd ymm10, ymm11, [r15 + 480]
+	vpsrld ymm14, ymm6, 7
+	vpslld ymm11, ymm6, 25
+	vpshufb ymm6, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm12, [rsp + 1600]
+	vpxor ymm15, ymm15, ymm13
+	vpor ymm14, ymm14, ymm11
+	vpaddd ymm11, ymm6, [rsp + 1696]
+	vpxor ymm1, ymm1, ymm4
+	vmovdqa [rsp + 1696], ymm9
+	vpslld ymm9, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm10, ymm10, ymm14
+	vpxor ymm8, ymm8, ymm11
+	vmovdqa [rsp + 1600], ymm11
+	vpslld ymm11, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpor ymm15, ymm15, ymm9
+	vpxor ymm9, ymm12, ymm10
+	vpaddd ymm12, ymm10, [r15 + 320]
+	vmovdqu xmm10, [rsi + rbx + 48]
+	vmovdqa [rsp + 1664], ymm12
+	vmovdqu xmm12, [rcx + rbx + 48]
+	vmovdqa [rsp + 1632], ymm12
+	vpsrld ymm12, ymm8, 7
+	vpslld ymm8, ymm8, 25
+	vpor ymm1, ymm1, ymm11
+	vpaddd ymm11, ymm3, ymm15
+	jmp .Lfull_704_groups8
+.Lfull_704_groups8:
+	vmovdqu xmm3, [rax + rbx + 48]
+	vmovdqa [rsp + 1536], ymm3
+	vmovdqu xmm3, [rdx + rbx + 48]
+	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
+	vpor ymm12, ymm12, ymm8
+	vpaddd ymm8, ymm5, ymm1
+	vpxor ymm5, ymm6, ymm11
+	vpaddd ymm6, ymm11, [r15 + 352]
+	vpaddd ymm11, ymm13, ymm9
+	vpaddd ymm13, ymm2, ymm12
+	vpxor ymm2, ymm0, ymm8
+	vpshufb ymm0, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm8, [r15 + 416]
+	vpxor ymm8, ymm14, ymm11
+	vpxor ymm14, ymm7, ymm13
+	vpshufb ymm7, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm4, ymm0
+	vpaddd ymm4, ymm13, [r15 + 256]
+	vpsrld ymm13, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vinserti128 ymm10, ymm10, [r11 + rbx + 48], 1
+	vmovdqa [rsp + 1568], ymm10
+	vmovdqa ymm10, [rsp + 1632]
+	vinserti128 ymm10, ymm10, [r9 + rbx + 48], 1
+	vpshufb ymm14, ymm14, [rip + .Lrotate_16]
+	vmovdqa [rsp + 1632], ymm7
+	vpaddd ymm7, ymm7, [rsp + 1600]
+	vpxor ymm15, ymm15, ymm2
+	vmovdqa [rsp + 1600], ymm2
+	vmovdqa ymm2, [rsp + 1536]
+	vinserti128 ymm2, ymm2, [r8 + rbx + 48], 1
+	vpor ymm13, ymm13, ymm8
+	vinserti128 ymm8, ymm3, [r10 + rbx + 48], 1
+	vpaddd ymm3, ymm14, [rsp + 1696]
+	vpxor ymm1, ymm1, ymm7
+	vmovdqa [rsp + 1696], ymm7
+	vpslld ymm7, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vmovdqa [rsp + 1536], ymm14
+	vpaddd ymm14, ymm13, [rsp + 1664]
+	vpxor ymm12, ymm12, ymm3
+	vpor ymm15, ymm15, ymm7
+	vpsrld ymm7, ymm1, 12
+	vpslld ymm1, ymm1, 20
+	vpxor ymm9, ymm9, ymm14
+	vpaddd ymm14, ymm14, [r15 + 0]
+	vpor ymm7, ymm7, ymm1
+	vpsrld ymm1, ymm12, 12
 	vpslld ymm12, ymm12, 20
-	vpor ymm4, ymm4, ymm8
-	vpaddd ymm8, ymm15, ymm5
-	vpslld ymm15, ymm3, 20
+	vpaddd ymm6, ymm6, ymm15
+	vmovdqa [rsp + 1664], ymm14
+	jz .Lcopied_15_groups8
+	vmovdqu ymm14, [r11 + rbx + 2]
+	vmovntdq [r11 + r12 + 2], ymm14
+	vmovdqu ymm14, [r11 + rbx + 34]
+	vmovntdq [r11 + r12 + 34], ymm14
+	prefetcht0 [r11 + rbx + 4096]
+.Lcopied_15_groups8:
+	vpshufb ymm14, ymm9, [rip + .Lrotate_8]
+	vpor ymm9, ymm1, ymm12
+	vpaddd ymm1, ymm5, ymm7
+	vpxor ymm12, ymm0, ymm6
+	vpaddd ymm5, ymm6, [r15 + 160]
+	vpaddd ymm0, ymm11, ymm14
+	vpunpckhdq ymm6, ymm2, ymm10
+	vpunpckldq ymm11, ymm2, ymm10
+	vpaddd ymm2, ymm4, ymm9
+	vpxor ymm10, ymm1, [rsp + 1632]
+	vpshufb ymm4, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm1, [r15 + 224]
+	jmp .Lfull_768_groups8
+.Lfull_768_groups8:
+	vpxor ymm1, ymm13, ymm0
+	vpunpckldq ymm13, ymm8, [rsp + 1568]
+	vpunpckhdq ymm8, ymm8, [rsp + 1568]
+	vmovdqa [rsp + 1568], ymm0
+	vpxor ymm0, ymm2, [rsp + 1536]
+	vpshufb ymm10, ymm10, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1536], ymm4
+	vpaddd ymm4, ymm4, [rsp + 1600]
+	vpaddd ymm2, ymm2, [r15 + 192]
+	vmovdqa [rsp + 1600], ymm14
+	vpslld ymm14, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpshufb ymm0, ymm0, [rip + .Lrotate_8]
+	vmovdqa [rsp + 1632], ymm2
+	vpaddd ymm2, ymm10, [rsp + 1696]
+	vpxor ymm15, ymm15, ymm4
+	vpor ymm1, ymm1, ymm14
+	vpunpckhqdq ymm14, ymm6, ymm8
+	vpunpcklqdq ymm6, ymm6, ymm8
+	vpaddd ymm8, ymm3, ymm0
+	vpxor ymm3, ymm7, ymm2
+	vpslld ymm7, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm5, ymm5, ymm1
+	vmovdqa [r14 + 448], ymm6
+	vpunpckhqdq ymm6, ymm11, ymm13
+	vpunpcklqdq ymm11, ymm11, ymm13
+	vpxor ymm13, ymm9, ymm8
+	vpsrld ymm9, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpor ymm15, ymm15, ymm7
+	vmovdqa [r14 + 480], ymm14
+	vpxor ymm7, ymm10, ymm5
+	vpaddd ymm14, ymm5, [r15 + 96]
+	vmovdqa [r14 + 416], ymm6
+	vpsrld ymm10, ymm13, 7
+	vpslld ymm5, ymm13, 25
+	vpor ymm6, ymm9, ymm3
+	vpaddd ymm13, ymm12, ymm15
+	vmovdqa [r14 + 384], ymm11
+	vpshufb ymm9, ymm7, [rip + .Lrotate_16]
+	vpor ymm3, ymm10, ymm5
+	vpaddd ymm12, ymm6, [rsp + 1632]
+	vpxor ymm11, ymm0, ymm13
+	vpaddd ymm7, ymm13, [r15 + 64]
+	vpaddd ymm10, ymm8, ymm9
+	vpaddd ymm5, ymm3, [rsp + 1664]
+	vpxor ymm0, ymm12, [rsp + 1600]
+	vpshufb ymm13, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm12, [r15 + 128]
+	vpxor ymm11, ymm1, ymm10
+	vpxor ymm12, ymm5, [rsp + 1536]
+	vpshufb ymm1, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm13, [rsp + 1568]
+	vpaddd ymm5, ymm5, [r15 + 32]
+	vmovdqa [rsp + 1568], ymm5
+	vpsrld ymm5, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpshufb ymm12, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm4, ymm1
+	vpxor ymm15, ymm15, ymm0
+	vpor ymm5, ymm5, ymm11
+	vpaddd ymm11, ymm2, ymm12
+	vpxor ymm2, ymm6, ymm4
+	jmp .Lfull_832_groups8
+.Lfull_832_groups8:
+	vpslld ymm6, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpaddd ymm14, ymm14, ymm5
+	vpxor ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1536], ymm11
+	vpslld ymm11, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpor ymm15, ymm15, ymm6
+	vpxor ymm6, ymm9, ymm14
+	vpaddd ymm9, ymm14, [r15 + 352]
+	vpslld ymm14, ymm3, 20
 	vpsrld ymm3, ymm3, 12
-	vpor ymm11, ymm11, ymm12
-	vpaddd ymm12, ymm9, ymm4
-	vpxor ymm9, ymm6, ymm8
-	vpaddd ymm6, ymm8, [r15 + 64]
-	vpor ymm8, ymm3, ymm15
-	vpaddd ymm3, ymm13, ymm11
+	vpor ymm2, ymm2, ymm11
+	vpaddd ymm11, ymm7, ymm15
+	vpshufb ymm7, ymm6, [rip + .Lrotate_8]
+	vpor ymm6, ymm3, ymm14
+	vpaddd ymm3, ymm8, ymm2
+	vpxor ymm14, ymm13, ymm11
+	vpaddd ymm8, ymm11, [r15 + 288]
+	vpaddd ymm13, ymm10, ymm7
+	vpaddd ymm11, ymm6, [rsp + 1568]
+	vpxor ymm10, ymm1, ymm3
+	vpshufb ymm1, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm3, [r15 + 480]
+	vpxor ymm3, ymm5, ymm13
+	vpxor ymm5, ymm12, ymm11
+	vpshufb ymm12, ymm10, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm0, ymm1
+	vpaddd ymm0, ymm11, [r15 + 256]
+	vpsrld ymm11, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpshufb ymm5, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm4, ymm12
+	vpxor ymm15, ymm15, ymm10
+	vpor ymm11, ymm11, ymm3
+	vpaddd ymm3, ymm5, [rsp + 1536]
+	vpxor ymm2, ymm2, ymm4
+	vmovdqa [rsp + 1536], ymm13
+	vpsrld ymm13, ymm15, 7
+	vpslld ymm15, ymm15, 25
+	vpaddd ymm0, ymm0, ymm11
+	vpxor ymm6, ymm6, ymm3
+	vmovdqa [rsp + 1568], ymm3
+	vpslld ymm3, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm13, ymm13, ymm15
+	vpxor ymm15, ymm12, ymm0
+	vpaddd ymm12, ymm0, [r15 + 384]
+	vpsrld ymm0, ymm6, 7
+	vpslld ymm6, ymm6, 25
+	vpor ymm2, ymm2, ymm3
+	vpaddd ymm3, ymm9, ymm13
+	vpshufb ymm9, ymm15, [rip + .Lrotate_16]
+	vpor ymm15, ymm0, ymm6
+	vpaddd ymm0, ymm8, ymm2
+	vpxor ymm6, ymm5, ymm3
+	vpaddd ymm8, ymm3, [r15 + 160]
+	vpaddd ymm5, ymm10, ymm9
+	vpaddd ymm3, ymm14, ymm15
+	vpxor ymm10, ymm7, ymm0
+	vpshufb ymm14, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm0, [r15 + 448]
+	vpxor ymm6, ymm11, ymm5
+	vpxor ymm0, ymm1, ymm3
+	jmp .Lfull_896_groups8
+.Lfull_896_groups8:
+	vpshufb ymm11, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm4, ymm14
+	vpaddd ymm10, ymm3, [r15 + 32]
+	vpslld ymm4, ymm6, 20
+	vpsrld ymm3, ymm6, 12
+	vpshufb ymm6, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm11, [rsp + 1568]
+	vpxor ymm13, ymm13, ymm1
+	vpor ymm3, ymm3, ymm4
+	vpaddd ymm4, ymm6, [rsp + 1536]
+	vpxor ymm2, ymm2, ymm0
+	vmovdqa [rsp + 1536], ymm0
+	vpslld ymm0, ymm13, 20
+	vpsrld ymm13, ymm13, 12
+	vpaddd ymm12, ymm12, ymm3
+	vpxor ymm15, ymm15, ymm4
+	vmovdqa [rsp + 1568], ymm4
+	vpslld ymm4, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpor ymm13, ymm13, ymm0
+	vpxor ymm0, ymm9, ymm12
+	vpaddd ymm9, ymm12, [r15 + 64]
+	vpsrld ymm12, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm2, ymm2, ymm4
+	vpaddd ymm4, ymm8, ymm13
+	vpshufb ymm8, ymm0, [rip + .Lrotate_8]
+	vpor ymm0, ymm12, ymm15
+	vpaddd ymm12, ymm7, ymm2
+	vpxor ymm15, ymm14, ymm4
+	vpaddd ymm7, ymm4, [r15 + 0]
+	vpaddd ymm14, ymm5, ymm8
+	vpaddd ymm4, ymm10, ymm0
+	vpxor ymm5, ymm11, ymm12
+	vpshufb ymm10, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm11, ymm12, [r15 + 416]
+	vpxor ymm15, ymm3, ymm14
+	vpxor ymm12, ymm6, ymm4
+	vpshufb ymm3, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm1, ymm10
+	vpaddd ymm5, ymm4, [r15 + 128]
+	vpsrld ymm1, ymm15, 7
+	vpslld ymm4, ymm15, 25
+	vpshufb ymm15, ymm12, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm3, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm6
+	vpor ymm1, ymm1, ymm4
+	vpaddd ymm4, ymm15, [rsp + 1568]
+	vpxor ymm2, ymm2, ymm12
+	vmovdqa [rsp + 1568], ymm12
+	vpsrld ymm12, ymm13, 7
+	vpslld ymm13, ymm13, 25
+	vpaddd ymm7, ymm7, ymm1
+	vpxor ymm0, ymm0, ymm4
+	vmovdqa [rsp + 1536], ymm6
+	vpslld ymm6, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm12, ymm12, ymm13
+	vpxor ymm13, ymm3, ymm7
+	vpaddd ymm3, ymm7, [r15 + 320]
+	vpslld ymm7, ymm0, 25
+	vpsrld ymm0, ymm0, 7
+	vpor ymm2, ymm2, ymm6
+	vpaddd ymm6, ymm11, ymm12
+	jmp .Lfull_960_groups8
+.Lfull_960_groups8:
+	vpshufb ymm11, ymm13, [rip + .Lrotate_16]
+	vpor ymm13, ymm0, ymm7
+	vpaddd ymm0, ymm5, ymm2
+	vpxor ymm7, ymm15, ymm6
+	vpaddd ymm5, ymm6, [r15 + 96]
+	vpaddd ymm15, ymm4, ymm11
+	vpaddd ymm6, ymm9, ymm13
+	vpxor ymm4, ymm8, ymm0
+	vpshufb ymm9, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm0, [r15 + 224]
+	vpxor ymm7, ymm1, ymm15
+	vpxor ymm0, ymm10, ymm6
+	vpshufb ymm1, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm14, ymm9
+	vpaddd ymm4, ymm6, [r15 + 192]
+	vpslld ymm14, ymm7, 20
+	vpsrld ymm6, ymm7, 12
+	vpshufb ymm7, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm1, [rsp + 1536]
+	vpxor ymm12, ymm12, ymm10
+	vpor ymm6, ymm6, ymm14
+	vpaddd ymm14, ymm7, [rsp + 1568]
+	vpxor ymm2, ymm2, ymm0
+	vmovdqa [rsp + 1568], ymm0
+	vpsrld ymm0, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpaddd ymm3, ymm3, ymm6
+	vpxor ymm13, ymm13, ymm14
+	vmovdqa [rsp + 1536], ymm14
+	vpsrld ymm14, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vpor ymm0, ymm0, ymm12
+	vpxor ymm12, ymm11, ymm3
+	vpaddd ymm11, ymm3, [r15 + 160]
+	vpsrld ymm3, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpor ymm14, ymm14, ymm2
+	vpaddd ymm2, ymm5, ymm0
+	vpshufb ymm5, ymm12, [rip + .Lrotate_8]
+	vpor ymm12, ymm3, ymm13
+	vpaddd ymm3, ymm8, ymm14
+	vpxor ymm13, ymm9, ymm2
+	vpaddd ymm8, ymm2, [r15 + 352]
+	vpaddd ymm9, ymm15, ymm5
+	vpaddd ymm2, ymm4, ymm12
+	vpxor ymm15, ymm1, ymm3
+	vpshufb ymm4, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm3, [r15 + 256]
+	vpxor ymm13, ymm6, ymm9
+	vpxor ymm3, ymm7, ymm2
+	vpshufb ymm6, ymm15, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm10, ymm4
+	vpaddd ymm15, ymm2, [r15 + 32]
+	vpsrld ymm10, ymm13, 7
+	vpslld ymm2, ymm13, 25
+	vpshufb ymm13, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm6, [rsp + 1568]
+	vpxor ymm0, ymm0, ymm7
+	vpor ymm10, ymm10, ymm2
+	vpaddd ymm2, ymm13, [rsp + 1536]
+	vpxor ymm14, ymm14, ymm3
+	vmovdqa [rsp + 1536], ymm9
+	vpsrld ymm9, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	jmp .Lfull_1024_groups8
+.Lfull_1024_groups8:
+	vpaddd ymm15, ymm15, ymm10
+	vpxor ymm12, ymm12, ymm2
+	vmovdqa [rsp + 1568], ymm2
+	vpslld ymm2, ymm14, 25
+	vpsrld ymm14, ymm14, 7
+	vpor ymm9, ymm9, ymm0
+	vpxor ymm0, ymm6, ymm15
+	vpaddd ymm6, ymm15, [r15 + 288]
+	vpsrld ymm15, ymm12, 7
+	vpslld ymm12, ymm12, 25
+	vpor ymm14, ymm14, ymm2
+	vpaddd ymm2, ymm11, ymm9
+	vpshufb ymm11, ymm0, [rip + .Lrotate_16]
+	vpor ymm0, ymm15, ymm12
+	vpaddd ymm15, ymm8, ymm14
+	vpxor ymm12, ymm13, ymm2
+	vpaddd ymm8, ymm2, [r15 + 0]
+	vpaddd ymm13, ymm7, ymm11
+	vpaddd ymm2, ymm1, ymm0
+	vpxor ymm7, ymm5, ymm15
+	vpshufb ymm1, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm15, [r15 + 480]
+	vpxor ymm12, ymm10, ymm13
+	vpxor ymm15, ymm4, ymm2
+	vpshufb ymm10, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm3, ymm1
+	vpaddd ymm7, ymm2, [r15 + 192]
+	vpslld ymm3, ymm12, 20
+	vpsrld ymm2, ymm12, 12
+	vpshufb ymm12, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm10, [rsp + 1568]
+	vpxor ymm9, ymm9, ymm4
+	vpor ymm2, ymm2, ymm3
+	vpaddd ymm3, ymm12, [rsp + 1536]
+	vpxor ymm14, ymm14, ymm15
+	vmovdqa [rsp + 1536], ymm15
+	vpsrld ymm15, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpaddd ymm6, ymm6, ymm2
+	vpxor ymm0, ymm0, ymm3
+	vmovdqa [rsp + 1568], ymm3
+	vpsrld ymm3, ymm14, 12
+	vpslld ymm14, ymm14, 20
+	vpor ymm15, ymm15, ymm9
+	vpxor ymm9, ymm11, ymm6
+	vpaddd ymm11, ymm6, [r15 + 96]
+	vpslld ymm6, ymm0, 20
+	vpsrld ymm0, ymm0, 12
+	vpor ymm3, ymm3, ymm14
+	vpaddd ymm14, ymm8, ymm15
+	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
+	vpor ymm9, ymm0, ymm6
+	vpaddd ymm0, ymm5, ymm3
+	vpxor ymm6, ymm1, ymm14
+	vpaddd ymm5, ymm14, [r15 + 64]
+	vpaddd ymm1, ymm13, ymm8
+	vpaddd ymm14, ymm7, ymm9
+	vpxor ymm13, ymm10, ymm0
+	vpshufb ymm7, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm0, [r15 + 448]
+	vpxor ymm6, ymm2, ymm1
+	vpxor ymm0, ymm12, ymm14
+	vpshufb ymm2, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm4, ymm7
 	jmp .Lfull_1088_groups8
 .Lfull_1088_groups8:
-	vpxor ymm15, ymm14, ymm12
-	vpaddd ymm13, ymm12, [r15 + 448]
-	vpshufb ymm14, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm2, ymm8
-	vpxor ymm9, ymm7, ymm3
-	vpshufb ymm2, ymm15, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm3, [r15 + 96]
-	vpaddd ymm15, ymm1, ymm14
-	vpxor ymm3, ymm0, ymm12
-	vpshufb ymm1, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm2, [rsp + 1920]
-	vpaddd ymm9, ymm12, [r15 + 224]
-	vpxor ymm12, ymm5, ymm15
-	vpshufb ymm5, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm1, [rsp + 1728]
-	vpxor ymm4, ymm4, ymm0
-	vmovdqa [rsp + 1728], ymm0
-	vpslld ymm0, ymm12, 25
-	vpsrld ymm12, ymm12, 7
-	vpaddd ymm10, ymm10, ymm5
-	vpxor ymm11, ymm11, ymm3
-	vmovdqa [rsp + 1920], ymm15
-	vpslld ymm15, ymm4, 25
-	vpsrld ymm4, ymm4, 7
-	vpor ymm12, ymm12, ymm0
-	vpxor ymm0, ymm8, ymm10
-	vpslld ymm8, ymm11, 25
-	vpsrld ymm11, ymm11, 7
-	vpor ymm4, ymm4, ymm15
-	vpaddd ymm15, ymm13, ymm12
-	vpslld ymm13, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm11, ymm11, ymm8
-	vpaddd ymm8, ymm9, ymm4
-	vpxor ymm9, ymm5, ymm15
-	vpaddd ymm5, ymm15, [r15 + 320]
-	vpor ymm15, ymm0, ymm13
-	vpaddd ymm0, ymm6, ymm11
-	vpxor ymm13, ymm1, ymm8
-	vpaddd ymm6, ymm8, [r15 + 416]
-	vpshufb ymm1, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm7, ymm15
-	vpxor ymm9, ymm2, ymm0
-	vpshufb ymm7, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm0, [r15 + 384]
-	vpaddd ymm13, ymm3, ymm1
-	vpxor ymm0, ymm14, ymm8
-	vpshufb ymm3, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm7, [rsp + 1920]
-	vpaddd ymm9, ymm8, [r15 + 128]
-	vpxor ymm8, ymm12, ymm13
-	vpshufb ymm12, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm10, ymm3
-	vpxor ymm10, ymm4, ymm14
-	vpslld ymm4, ymm8, 20
-	vpsrld ymm8, ymm8, 12
-	vmovdqa [rsp + 1920], ymm14
-	vpaddd ymm14, ymm12, [rsp + 1728]
-	vpxor ymm11, ymm11, ymm0
-	vmovdqa [rsp + 1728], ymm0
-	vpsrld ymm0, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm8, ymm8, ymm4
-	vpxor ymm4, ymm15, ymm14
+	vpaddd ymm13, ymm14, [r15 + 224]
+	vpslld ymm4, ymm6, 25
+	vpsrld ymm14, ymm6, 7
+	vpshufb ymm6, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm2, [rsp + 1536]
+	vpxor ymm15, ymm15, ymm12
+	vpor ymm14, ymm14, ymm4
+	vpaddd ymm4, ymm6, [rsp + 1568]
+	vpxor ymm3, ymm3, ymm0
+	vmovdqa [rsp + 1568], ymm0
+	vpslld ymm0, ymm15, 25
+	vpsrld ymm15, ymm15, 7
+	vpaddd ymm5, ymm5, ymm14
+	vpxor ymm9, ymm9, ymm4
+	vmovdqa [rsp + 1536], ymm12
+	vpsrld ymm12, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpor ymm15, ymm15, ymm0
+	vpxor ymm0, ymm2, ymm5
+	vpaddd ymm2, ymm5, [r15 + 384]
+	vpsrld ymm5, ymm9, 7
+	vpslld ymm9, ymm9, 25
+	vpor ymm12, ymm12, ymm3
+	vpaddd ymm3, ymm10, ymm15
+	vpshufb ymm10, ymm0, [rip + .Lrotate_16]
+	vpor ymm0, ymm5, ymm9
+	vpaddd ymm5, ymm13, ymm12
+	vpxor ymm9, ymm6, ymm3
+	vpaddd ymm13, ymm3, [r15 + 320]
+	vpaddd ymm6, ymm4, ymm10
+	vpaddd ymm3, ymm11, ymm0
+	vpxor ymm4, ymm8, ymm5
+	vpshufb ymm11, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm5, [r15 + 416]
+	vpxor ymm9, ymm14, ymm6
+	vpxor ymm5, ymm7, ymm3
+	vpshufb ymm14, ymm4, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm1, ymm11
+	vpaddd ymm4, ymm3, [r15 + 128]
+	vpsrld ymm1, ymm9, 12
+	vpslld ymm3, ymm9, 20
+	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm14, [rsp + 1536]
+	vpxor ymm15, ymm15, ymm7
+	vpor ymm1, ymm1, ymm3
+	vpaddd ymm3, ymm9, [rsp + 1568]
+	vpxor ymm12, ymm12, ymm5
+	vmovdqa [rsp + 1568], ymm5
+	vpslld ymm5, ymm15, 20
+	vpsrld ymm15, ymm15, 12
+	vpaddd ymm2, ymm2, ymm1
+	vpxor ymm0, ymm0, ymm3
+	vmovdqa [rsp + 1536], ymm3
+	vpslld ymm3, ymm12, 20
+	vpsrld ymm12, ymm12, 12
+	vpor ymm15, ymm15, ymm5
+	vpxor ymm5, ymm10, ymm2
+	vpsrld ymm10, ymm0, 12
+	vpslld ymm0, ymm0, 20
+	vpor ymm12, ymm12, ymm3
+	vpaddd ymm3, ymm13, ymm15
+	vpshufb ymm13, ymm5, [rip + .Lrotate_8]
+	vpor ymm5, ymm10, ymm0
+	vpaddd ymm10, ymm8, ymm12
 	jmp .Lfull_1152_groups8
 .Lfull_1152_groups8:
-	vpslld ymm15, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpor ymm0, ymm0, ymm10
-	vpaddd ymm10, ymm5, ymm8
-	vpslld ymm5, ymm4, 20
-	vpsrld ymm4, ymm4, 12
-	vpor ymm11, ymm11, ymm15
-	vpaddd ymm15, ymm6, ymm0
-	vpxor ymm6, ymm1, ymm10
-	vpor ymm1, ymm4, ymm5
-	vpaddd ymm4, ymm2, ymm11
-	vpxor ymm5, ymm7, ymm15
-	vpshufb ymm2, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm9, ymm1
-	vpxor ymm6, ymm3, ymm4
-	vpshufb ymm9, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm13, ymm2
-	vpxor ymm5, ymm12, ymm7
-	vpshufb ymm13, ymm6, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm9, [rsp + 1920]
-	vpxor ymm6, ymm8, ymm3
-	vpxor ymm8, ymm7, ymm3
-	vpshufb ymm7, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm13, [rsp + 1728]
-	vpxor ymm5, ymm0, ymm12
-	vpxor ymm0, ymm4, ymm12
-	vpsrld ymm4, ymm6, 7
-	vpslld ymm12, ymm6, 25
-	vpaddd ymm6, ymm14, ymm7
-	vpxor ymm14, ymm11, ymm3
-	vpsrld ymm11, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm4, ymm4, ymm12
-	vpxor ymm3, ymm15, ymm3
-	vpxor ymm12, ymm1, ymm6
-	vpsrld ymm15, ymm14, 7
-	vpslld ymm1, ymm14, 25
-	vpor ymm14, ymm11, ymm5
-	vpxor ymm5, ymm4, ymm7
-	vpxor ymm11, ymm10, ymm6
-	vpslld ymm4, ymm12, 25
-	vpsrld ymm7, ymm12, 7
-	vpor ymm10, ymm15, ymm1
-	vpxor ymm6, ymm14, ymm13
-	vpor ymm12, ymm7, ymm4
-	vpxor ymm15, ymm10, ymm9
-	vpxor ymm7, ymm12, ymm2
-	vmovdqa ymm1, ymm0
-	vmovdqa ymm0, ymm11
-	vmovdqa ymm2, ymm8
-	vmovdqa ymm4, ymm6
-	vmovdqa ymm6, ymm15
+	vpxor ymm0, ymm11, ymm3
+	vpaddd ymm8, ymm6, ymm13
+	vpaddd ymm11, ymm4, ymm5
+	vpxor ymm6, ymm14, ymm10
+	vpshufb ymm4, ymm0, [rip + .Lrotate_8]
+	vpxor ymm14, ymm1, ymm8
+	vpxor ymm0, ymm10, ymm8
+	vpxor ymm1, ymm9, ymm11
+	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm7, ymm4
+	vpsrld ymm9, ymm14, 7
+	vpslld ymm6, ymm14, 25
+	vpshufb ymm7, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm10, [rsp + 1568]
+	vpxor ymm1, ymm15, ymm8
+	vpxor ymm15, ymm11, ymm8
+	vpor ymm11, ymm9, ymm6
+	vpaddd ymm8, ymm7, [rsp + 1536]
+	vpxor ymm9, ymm12, ymm14
+	vpslld ymm6, ymm1, 25
+	vpsrld ymm12, ymm1, 7
+	vpxor ymm1, ymm2, ymm14
+	vpxor ymm2, ymm11, ymm10
+	vpxor ymm14, ymm5, ymm8
+	vpslld ymm11, ymm9, 25
+	vpsrld ymm10, ymm9, 7
+	vpor ymm5, ymm12, ymm6
+	vpxor ymm9, ymm3, ymm8
+	vpsrld ymm12, ymm14, 7
+	vpslld ymm6, ymm14, 25
+	vpor ymm3, ymm10, ymm11
+	vpxor ymm5, ymm5, ymm7
+	vpor ymm8, ymm12, ymm6
+	vpxor ymm14, ymm3, ymm13
+	vpxor ymm7, ymm8, ymm4
+	vmovdqa ymm3, ymm0
+	vmovdqa ymm0, ymm9
+	vmovdqa ymm4, ymm14
+	vmovdqa ymm6, ymm2
+	vmovdqa ymm2, ymm15
 	cmp dword ptr [rsp + 56], 0
 	jne .Lblock_groups8
 	mov rbx, [rsp + 40]
@@ -2634,7 +2618,7 @@ rotor_blake3_avx2_groups8:
 	mov r12, [rsp + 72]
 	add r12, rbx
 	cmp qword ptr [rsp + 64], 0
-/* Segment last_odd: 1160 instructions */
+/* Segment last_odd: 1161 instructions */
 	vmovdqu xmm8, [rsi + rbx - 32 + 16]
 	vmovdqu xmm9, [rcx + rbx - 32 + 16]
 	vmovdqu xmm10, [rdx + rbx - 32 + 16]
@@ -2644,1199 +2628,1200 @@ rotor_blake3_avx2_groups8:
 	vmovdqu xmm14, [rax + rbx - 32 + 0]
 	vmovdqu xmm15, [rsi + rbx - 32 + 0]
 	vmovdqa [rsp + 1536], ymm5
-	jz .Lcopied_16_groups8
-	vmovdqu ymm5, [rax + rbx + -30]
-	vmovntdq [rax + r12 + -30], ymm5
-	prefetcht0 [rax + rbx + 4096]
-.Lcopied_16_groups8:
 	vmovd xmm5, [rdx + rbx - 2]
+	vinserti128 ymm9, ymm9, [r9 + rbx - 32 + 16], 1
+	vinserti128 ymm8, ymm8, [r11 + rbx - 32 + 16], 1
+	vinserti128 ymm10, ymm10, [r10 + rbx - 32 + 16], 1
+	vinserti128 ymm11, ymm11, [r8 + rbx - 32 + 16], 1
+	vinserti128 ymm13, ymm13, [r9 + rbx - 32 + 0], 1
+	vinserti128 ymm12, ymm12, [r10 + rbx - 32 + 0], 1
+	vinserti128 ymm14, ymm14, [r8 + rbx - 32 + 0], 1
+	vinserti128 ymm15, ymm15, [r11 + rbx - 32 + 0], 1
 	vmovdqa [rsp + 1568], ymm5
-	jz .Lcopied_17_groups8
-	vmovdqu ymm5, [rcx + rbx + -30]
-	vmovntdq [rcx + r12 + -30], ymm5
-	prefetcht0 [rcx + rbx + 4096]
-.Lcopied_17_groups8:
-	jz .Lcopied_18_groups8
-	vmovdqu ymm5, [rdx + rbx + -30]
-	vmovntdq [rdx + r12 + -30], ymm5
-	prefetcht0 [rdx + rbx + 4096]
-.Lcopied_18_groups8:
-	jz .Lcopied_19_groups8
-	vmovdqu ymm5, [rsi + rbx + -30]
-	vmovntdq [rsi + r12 + -30], ymm5
-	prefetcht0 [rsi + rbx + 4096]
-.Lcopied_19_groups8:
-	jz .Lcopied_20_groups8
-	vmovdqu ymm5, [r8 + rbx + -30]
-	vmovntdq [r8 + r12 + -30], ymm5
-	prefetcht0 [r8 + rbx + 4096]
-.Lcopied_20_groups8:
-	jz .Lcopied_21_groups8
-	vmovdqu ymm5, [r9 + rbx + -30]
-	vmovntdq [r9 + r12 + -30], ymm5
-	prefetcht0 [r9 + rbx + 4096]
-.Lcopied_21_groups8:
-	jz .Lcopied_22_groups8
-	vmovdqu ymm5, [r10 + rbx + -30]
-	vmovntdq [r10 + r12 + -30], ymm5
-	prefetcht0 [r10 + rbx + 4096]
-.Lcopied_22_groups8:
-	vinserti128 ymm5, ymm9, [r9 + rbx - 32 + 16], 1
-	vinserti128 ymm9, ymm8, [r11 + rbx - 32 + 16], 1
-	jz .Lcopied_23_groups8
-	vmovdqu ymm8, [r11 + rbx + -30]
-	vmovntdq [r11 + r12 + -30], ymm8
-	prefetcht0 [r11 + rbx + 4096]
-.Lcopied_23_groups8:
-	vinserti128 ymm8, ymm10, [r10 + rbx - 32 + 16], 1
-	vinserti128 ymm10, ymm11, [r8 + rbx - 32 + 16], 1
-	vinserti128 ymm11, ymm13, [r9 + rbx - 32 + 0], 1
-	vinserti128 ymm13, ymm12, [r10 + rbx - 32 + 0], 1
-	vinserti128 ymm12, ymm14, [r8 + rbx - 32 + 0], 1
-	vinserti128 ymm14, ymm15, [r11 + rbx - 32 + 0], 1
-	vpunpckldq ymm15, ymm10, ymm5
-	vpunpckhdq ymm10, ymm10, ymm5
-	vmovd xmm5, [r10 + rbx - 2]
-	vmovdqa [rsp + 1600], ymm5
-	vpunpckldq ymm5, ymm8, ymm9
-	vpunpckhdq ymm8, ymm8, ymm9
-	vmovd xmm9, [rsi + rbx - 2]
-	vmovdqa [rsp + 1632], ymm9
-	vpunpcklqdq ymm9, ymm15, ymm5
-	vmovdqa [rsp + 1664], ymm15
-	vpunpcklqdq ymm15, ymm10, ymm8
-	vpaddd ymm3, ymm3, ymm15
-	vpaddd ymm2, ymm2, ymm9
-	vpunpckhqdq ymm10, ymm10, ymm8
-	vpunpckhdq ymm8, ymm12, ymm11
-	vmovdqa [rsp + 1696], ymm15
-	vmovd xmm15, [r9 + rbx - 2]
-	vpunpckldq ymm12, ymm12, ymm11
-	vpunpckldq ymm11, ymm13, ymm14
+	vpunpckldq ymm5, ymm11, ymm9
+	vpunpckhdq ymm11, ymm11, ymm9
+	vmovd xmm9, [r10 + rbx - 2]
+	vmovdqa [rsp + 1600], ymm9
+	vpunpckldq ymm9, ymm10, ymm8
+	vpunpckhdq ymm10, ymm10, ymm8
+	vmovd xmm8, [rsi + rbx - 2]
+	vmovdqa [rsp + 1632], ymm8
+	vpunpcklqdq ymm8, ymm5, ymm9
+	vmovdqa [rsp + 1664], ymm5
+	vpunpcklqdq ymm5, ymm11, ymm10
+	vpaddd ymm3, ymm3, ymm5
+	vpaddd ymm2, ymm2, ymm8
+	vpunpckhqdq ymm11, ymm11, ymm10
+	vpunpckhdq ymm10, ymm14, ymm13
+	vmovdqa [rsp + 1696], ymm5
+	vmovd xmm5, [r9 + rbx - 2]
+	vpunpckldq ymm14, ymm14, ymm13
+	vpunpckldq ymm13, ymm12, ymm15
 	vpaddd ymm3, ymm3, ymm7
 	vpaddd ymm2, ymm2, ymm6
-	vpunpckhdq ymm13, ymm13, ymm14
-	vpunpcklqdq ymm14, ymm12, ymm11
-	vmovdqa [rsp + 1728], ymm9
-	vpxor ymm9, ymm3, [rip + .Lword_0000000a]
-	vpaddd ymm3, ymm3, ymm10
-	vmovdqa [rsp + 1760], ymm10
-	vpunpcklqdq ymm10, ymm8, ymm13
-	vpaddd ymm0, ymm0, ymm14
-	vpshufb ymm9, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm1, ymm10
+	vpunpckhdq ymm12, ymm12, ymm15
+	vpunpcklqdq ymm15, ymm14, ymm13
+	vmovdqa [rsp + 1728], ymm8
+	vpxor ymm8, ymm3, [rip + .Lword_0000000a]
+	vpaddd ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1760], ymm11
+	vpunpcklqdq ymm11, ymm10, ymm12
+	vpaddd ymm0, ymm0, ymm15
+	vpshufb ymm8, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm1, ymm11
 	vpaddd ymm0, ymm0, ymm4
-	vpunpckhqdq ymm12, ymm12, ymm11
-	vmovd xmm11, [r11 + rbx - 2]
-	vmovdqa [rsp + 1792], ymm14
-	vmovd xmm14, [r8 + rbx - 2]
-	vmovdqa [rsp + 1824], ymm10
-	jmp .Llast_odd_64_groups8
-.Llast_odd_64_groups8:
-	vmovdqa ymm10, [rsp + 1664]
-	vpunpckhqdq ymm10, ymm10, ymm5
-	vpaddd ymm5, ymm1, [rsp + 1536]
+	vpunpckhqdq ymm14, ymm14, ymm13
+	vmovd xmm13, [r11 + rbx - 2]
+	vmovdqa [rsp + 1792], ymm15
+	vmovd xmm15, [r8 + rbx - 2]
+	vmovdqa [rsp + 1824], ymm11
+	vmovdqa ymm11, [rsp + 1664]
+	vpunpckhqdq ymm11, ymm11, ymm9
+	vpaddd ymm9, ymm1, [rsp + 1536]
 	vpxor ymm1, ymm2, [rip + .Lword_00000022]
 	vmovdqa [rsp + 1664], ymm3
 	vmovd xmm3, [rcx + rbx - 2]
-	vpunpckhqdq ymm8, ymm8, ymm13
-	vmovd xmm13, [rax + rbx - 2]
+	vpunpckhqdq ymm10, ymm10, ymm12
+	vmovd xmm12, [rax + rbx - 2]
+	jmp .Llast_odd_64_groups8
+.Llast_odd_64_groups8:
 	vmovdqa [rsp + 1856], ymm7
 	vpshufb ymm7, ymm0, [rip + .Lrotate_16]
 	vpshufb ymm1, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm2, ymm10
-	vpaddd ymm0, ymm0, ymm12
-	vmovdqa [rsp + 1888], ymm10
-	vmovdqa ymm10, [rsp + 1568]
-	vmovdqa [rsp + 1920], ymm12
-	vmovdqa ymm12, [rsp + 1632]
-	vpunpckldq xmm10, xmm10, xmm12
-	vpshufb ymm12, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm5, ymm8
-	vpunpckldq xmm14, xmm14, xmm15
+	vpaddd ymm2, ymm2, ymm11
+	vpaddd ymm0, ymm0, ymm14
+	vmovdqa [rsp + 1888], ymm11
+	vmovdqa ymm11, [rsp + 1568]
+	vmovdqa [rsp + 1920], ymm14
+	vmovdqa ymm14, [rsp + 1632]
+	vpunpckldq xmm11, xmm11, xmm14
+	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
+	vmovdqa [rsp + 1632], ymm2
+	jz .Lcopied_16_groups8
+	vmovdqu ymm2, [rax + rbx + -30]
+	vmovntdq [rax + r12 + -30], ymm2
+	prefetcht0 [rax + rbx + 4096]
+.Lcopied_16_groups8:
+	vpaddd ymm2, ymm9, ymm10
+	vpunpckldq xmm9, xmm15, xmm5
 	vpaddd ymm15, ymm7, [rip + .Lword_6a09e667]
-	vmovdqa [rsp + 1632], ymm8
-	vmovdqa ymm8, [rsp + 1600]
-	vpunpckldq xmm8, xmm8, xmm11
-	vpaddd ymm11, ymm1, [rip + .Lword_3c6ef372]
-	vpxor ymm6, ymm6, ymm11
+	vmovdqa ymm5, [rsp + 1600]
+	vpunpckldq xmm5, xmm5, xmm13
+	vpaddd ymm13, ymm1, [rip + .Lword_3c6ef372]
+	vpxor ymm6, ymm6, ymm13
 	vpxor ymm4, ymm4, ymm15
-	vpunpckldq xmm13, xmm13, xmm3
-	vpaddd ymm3, ymm9, [rip + .Lword_a54ff53a]
-	vmovdqa [rsp + 1600], ymm3
-	vpxor ymm3, ymm3, [rsp + 1856]
-	vpunpcklqdq xmm14, xmm14, xmm8
-	vpaddd ymm8, ymm12, [rip + .Lword_bb67ae85]
-	vpunpcklqdq xmm13, xmm13, xmm10
-	vpxor ymm10, ymm8, [rsp + 1536]
-	vmovdqa [rsp + 1536], ymm14
-	vpslld ymm14, ymm4, 20
+	vpunpckldq xmm12, xmm12, xmm3
+	vpaddd ymm3, ymm8, [rip + .Lword_a54ff53a]
+	vmovdqa [rsp + 1600], ymm10
+	vpxor ymm10, ymm3, [rsp + 1856]
+	vpunpcklqdq xmm9, xmm9, xmm5
+	vpaddd ymm5, ymm14, [rip + .Lword_bb67ae85]
+	vpunpcklqdq xmm12, xmm12, xmm11
+	vpxor ymm11, ymm5, [rsp + 1536]
+	vmovdqa [rsp + 1536], ymm3
+	vpslld ymm3, ymm4, 20
 	vpsrld ymm4, ymm4, 12
-	vpor ymm4, ymm4, ymm14
-	vpsrld ymm14, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm14, ymm14, ymm10
-	vpsrld ymm10, ymm6, 12
+	vpor ymm4, ymm4, ymm3
+	vpsrld ymm3, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpor ymm3, ymm3, ymm11
+	vpsrld ymm11, ymm6, 12
 	vpslld ymm6, ymm6, 20
 	vpaddd ymm0, ymm0, ymm4
+	vpor ymm11, ymm11, ymm6
+	vpslld ymm6, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpaddd ymm2, ymm2, ymm3
 	vpor ymm10, ymm10, ymm6
-	vpslld ymm6, ymm3, 20
-	vpsrld ymm3, ymm3, 12
-	vpaddd ymm5, ymm5, ymm14
-	vpor ymm3, ymm3, ymm6
-	vpaddd ymm6, ymm2, ymm10
-	vpxor ymm2, ymm7, ymm0
-	vpxor ymm7, ymm12, ymm5
-	vpaddd ymm12, ymm3, [rsp + 1664]
+	vpaddd ymm6, ymm11, [rsp + 1632]
+	vpxor ymm7, ymm7, ymm0
+	vpxor ymm14, ymm14, ymm2
+	vmovdqa [rsp + 1632], ymm2
+	vpaddd ymm2, ymm10, [rsp + 1664]
 	vpxor ymm1, ymm1, ymm6
-	vpshufb ymm2, ymm2, [rip + .Lrotate_8]
 	vpshufb ymm7, ymm7, [rip + .Lrotate_8]
-	vpxor ymm9, ymm9, ymm12
+	vpshufb ymm14, ymm14, [rip + .Lrotate_8]
+	vpxor ymm8, ymm8, ymm2
 	vpshufb ymm1, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm15, ymm2
-	vpaddd ymm8, ymm8, ymm7
-	vpshufb ymm9, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm11, ymm1
+	vpaddd ymm15, ymm15, ymm7
+	vpaddd ymm5, ymm5, ymm14
+	vpshufb ymm8, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm13, ymm1
+	vinserti128 ymm12, ymm12, xmm9, 1
+	vpxor ymm9, ymm4, ymm15
+	vpaddd ymm4, ymm8, [rsp + 1536]
+	vpxor ymm11, ymm11, ymm13
+	vpxor ymm3, ymm3, ymm5
+	vpsrld ymm12, ymm12, 16
 	jmp .Llast_odd_128_groups8
 .Llast_odd_128_groups8:
-	vmovdqa [rsp + 1664], ymm1
-	vmovdqa ymm1, [rsp + 1536]
-	vinserti128 ymm13, ymm13, xmm1, 1
-	vpxor ymm1, ymm4, ymm15
-	vpaddd ymm4, ymm9, [rsp + 1600]
-	vpxor ymm10, ymm10, ymm11
-	vpxor ymm14, ymm14, ymm8
-	vpsrld ymm13, ymm13, 16
-	vpxor ymm3, ymm3, ymm4
-	vmovdqa [rsp + 1600], ymm8
-	vpslld ymm8, ymm14, 25
-	vmovdqa [rsp + 1536], ymm15
-	vpsrld ymm15, ymm10, 7
-	vpaddd ymm0, ymm0, ymm13
-	vpsrld ymm14, ymm14, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm15, ymm15, ymm10
-	vpslld ymm10, ymm3, 25
+	vpxor ymm10, ymm10, ymm4
+	vmovdqa [rsp + 1536], ymm5
+	vpslld ymm5, ymm3, 25
+	vmovdqa [rsp + 1664], ymm15
+	vpsrld ymm15, ymm11, 7
+	vpaddd ymm0, ymm0, ymm12
 	vpsrld ymm3, ymm3, 7
-	vpor ymm14, ymm14, ymm8
-	vpslld ymm8, ymm1, 25
-	vpsrld ymm1, ymm1, 7
-	vpor ymm3, ymm3, ymm10
-	vpaddd ymm10, ymm5, ymm15
-	vpor ymm5, ymm1, ymm8
-	vpaddd ymm1, ymm6, ymm3
-	vpaddd ymm8, ymm0, ymm14
-	vpxor ymm6, ymm2, ymm10
-	vpaddd ymm0, ymm12, ymm5
-	vpxor ymm2, ymm7, ymm1
-	vpxor ymm12, ymm9, ymm8
-	vpshufb ymm7, ymm6, [rip + .Lrotate_16]
-	vpxor ymm9, ymm0, [rsp + 1664]
-	vpshufb ymm6, ymm12, [rip + .Lrotate_16]
-	vpshufb ymm12, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm4, ymm7
-	vpshufb ymm4, ymm9, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm11, ymm6
-	vpaddd ymm11, ymm12, [rsp + 1536]
-	vpxor ymm15, ymm15, ymm2
-	vmovdqa [rsp + 1536], ymm13
-	vpaddd ymm13, ymm4, [rsp + 1600]
-	vpxor ymm3, ymm3, ymm11
-	vpxor ymm14, ymm14, ymm9
-	vmovdqa [rsp + 1600], ymm11
-	vpslld ymm11, ymm15, 20
-	vpxor ymm5, ymm5, ymm13
-	vmovdqa [rsp + 1664], ymm13
-	vpslld ymm13, ymm14, 20
-	vpsrld ymm14, ymm14, 12
-	vpsrld ymm15, ymm15, 12
-	vpor ymm14, ymm14, ymm13
-	vpsrld ymm13, ymm5, 12
-	vpslld ymm5, ymm5, 20
+	vpslld ymm11, ymm11, 25
 	vpor ymm15, ymm15, ymm11
-	vpslld ymm11, ymm3, 20
-	vpaddd ymm8, ymm8, ymm14
+	vpslld ymm11, ymm10, 25
+	vpsrld ymm10, ymm10, 7
+	vpor ymm3, ymm3, ymm5
+	vpslld ymm5, ymm9, 25
+	vpsrld ymm9, ymm9, 7
+	vpor ymm10, ymm10, ymm11
+	vpaddd ymm11, ymm15, [rsp + 1632]
+	vpor ymm9, ymm9, ymm5
+	vpaddd ymm5, ymm6, ymm10
+	vpaddd ymm6, ymm0, ymm3
+	vpxor ymm0, ymm7, ymm11
+	vpaddd ymm7, ymm2, ymm9
+	vpxor ymm2, ymm14, ymm5
+	vpxor ymm14, ymm8, ymm6
+	vpshufb ymm8, ymm0, [rip + .Lrotate_16]
+	vpxor ymm0, ymm1, ymm7
+	vpshufb ymm1, ymm14, [rip + .Lrotate_16]
+	vpshufb ymm14, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm4, ymm8
+	vpshufb ymm4, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm13, ymm1
+	vpaddd ymm13, ymm14, [rsp + 1664]
+	vpxor ymm15, ymm15, ymm2
+	vmovdqa [rsp + 1664], ymm12
+	vpaddd ymm12, ymm4, [rsp + 1536]
+	vpxor ymm10, ymm10, ymm13
+	vpxor ymm3, ymm3, ymm0
+	vmovdqa [rsp + 1536], ymm13
+	vpslld ymm13, ymm15, 20
+	vpxor ymm9, ymm9, ymm12
+	vmovdqa [rsp + 1632], ymm12
+	vpslld ymm12, ymm3, 20
 	vpsrld ymm3, ymm3, 12
-	vpor ymm13, ymm13, ymm5
-	vpaddd ymm5, ymm10, ymm15
-	vpxor ymm10, ymm6, ymm8
-	vpor ymm6, ymm3, ymm11
-	vpaddd ymm3, ymm0, ymm13
-	vpxor ymm11, ymm7, ymm5
+	vpsrld ymm15, ymm15, 12
+	vpor ymm3, ymm3, ymm12
+	vpsrld ymm12, ymm9, 12
+	vpslld ymm9, ymm9, 20
+	vpor ymm15, ymm15, ymm13
+	vpslld ymm13, ymm10, 20
+	vpaddd ymm6, ymm6, ymm3
+	vpsrld ymm10, ymm10, 12
+	vpor ymm12, ymm12, ymm9
+	vpaddd ymm9, ymm11, ymm15
+	vpxor ymm11, ymm1, ymm6
+	vpor ymm1, ymm10, ymm13
+	vpaddd ymm10, ymm7, ymm12
+	vpxor ymm13, ymm8, ymm9
+	vpshufb ymm7, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm5, ymm1
+	vpxor ymm11, ymm4, ymm10
+	vpshufb ymm5, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm0, ymm7
+	vpxor ymm13, ymm14, ymm8
+	vpshufb ymm0, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm2, ymm5
 	jmp .Llast_odd_192_groups8
 .Llast_odd_192_groups8:
-	vpshufb ymm0, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm7, ymm1, ymm6
-	vpxor ymm10, ymm4, ymm3
-	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm9, ymm0
-	vpxor ymm11, ymm12, ymm7
-	vpshufb ymm9, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm2, ymm1
-	vpxor ymm10, ymm14, ymm4
-	vpshufb ymm2, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm9, [rsp + 1664]
-	vpxor ymm11, ymm15, ymm12
-	vpsrld ymm15, ymm10, 7
-	vmovdqa [rsp + 1664], ymm12
-	vpaddd ymm12, ymm2, [rsp + 1600]
-	vpxor ymm13, ymm13, ymm14
-	vpslld ymm10, ymm10, 25
-	vmovdqa [rsp + 1600], ymm14
-	vpslld ymm14, ymm11, 25
-	vpxor ymm6, ymm6, ymm12
-	vpsrld ymm11, ymm11, 7
-	vpaddd ymm8, ymm8, [rsp + 1824]
-	vpor ymm15, ymm15, ymm10
-	vpslld ymm10, ymm13, 25
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm3, ymm3, [rsp + 1728]
-	vpaddd ymm7, ymm7, [rsp + 1760]
-	vpor ymm13, ymm13, ymm10
-	vpslld ymm10, ymm6, 25
-	vpsrld ymm6, ymm6, 7
-	vpor ymm11, ymm11, ymm14
-	vpor ymm14, ymm6, ymm10
-	vpaddd ymm6, ymm5, [rsp + 1632]
-	vpaddd ymm10, ymm7, ymm11
-	vpaddd ymm5, ymm8, ymm13
-	vpaddd ymm7, ymm6, ymm15
-	vpaddd ymm8, ymm3, ymm14
-	vpxor ymm6, ymm1, ymm5
-	vpxor ymm3, ymm9, ymm10
-	vpxor ymm1, ymm0, ymm8
-	vpxor ymm9, ymm2, ymm7
-	vpshufb ymm0, ymm3, [rip + .Lrotate_16]
-	vpshufb ymm2, ymm6, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm9, [rip + .Lrotate_16]
-	vpshufb ymm6, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm12, ymm2
-	vpaddd ymm1, ymm4, ymm0
-	vpaddd ymm12, ymm6, [rsp + 1664]
-	vpaddd ymm4, ymm3, [rsp + 1600]
-	vpxor ymm13, ymm13, ymm9
-	vpxor ymm11, ymm11, ymm1
-	vpxor ymm14, ymm14, ymm12
-	vpxor ymm15, ymm15, ymm4
-	vmovdqa [rsp + 1600], ymm12
-	vpslld ymm12, ymm11, 20
-	vmovdqa [rsp + 1664], ymm9
-	vpslld ymm9, ymm13, 20
-	vpsrld ymm11, ymm11, 12
-	vpsrld ymm13, ymm13, 12
-	vpaddd ymm10, ymm10, [rsp + 1792]
-	vpaddd ymm5, ymm5, [rsp + 1696]
-	vpor ymm11, ymm11, ymm12
-	vpslld ymm12, ymm15, 20
-	vpsrld ymm15, ymm15, 12
-	jmp .Llast_odd_256_groups8
-.Llast_odd_256_groups8:
-	vpor ymm13, ymm13, ymm9
-	vpsrld ymm9, ymm14, 12
-	vpslld ymm14, ymm14, 20
-	vpor ymm15, ymm15, ymm12
-	vpaddd ymm12, ymm10, ymm11
-	vpor ymm10, ymm9, ymm14
-	vpaddd ymm9, ymm7, ymm15
-	vpaddd ymm14, ymm5, ymm13
-	vpxor ymm7, ymm0, ymm12
-	vpaddd ymm5, ymm8, ymm10
-	vpxor ymm0, ymm3, ymm9
-	vpxor ymm8, ymm2, ymm14
-	vpshufb ymm3, ymm7, [rip + .Lrotate_8]
-	vpxor ymm2, ymm6, ymm5
-	vpshufb ymm7, ymm0, [rip + .Lrotate_8]
-	vpshufb ymm6, ymm8, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm1, ymm3
-	vpshufb ymm8, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm4, ymm7
-	vpaddd ymm2, ymm6, [rsp + 1664]
-	vpxor ymm4, ymm11, ymm0
-	vpaddd ymm11, ymm8, [rsp + 1600]
-	vpxor ymm13, ymm13, ymm2
-	vpxor ymm15, ymm15, ymm1
-	vmovdqa [rsp + 1600], ymm0
-	vpsrld ymm0, ymm4, 7
-	vpxor ymm10, ymm10, ymm11
-	vmovdqa [rsp + 1664], ymm2
-	vpsrld ymm2, ymm13, 7
-	vpslld ymm4, ymm4, 25
-	vpaddd ymm14, ymm14, [rsp + 1920]
-	vpslld ymm13, ymm13, 25
-	vpor ymm0, ymm0, ymm4
-	vpslld ymm4, ymm10, 25
-	vpsrld ymm10, ymm10, 7
-	vpor ymm2, ymm2, ymm13
-	vpslld ymm13, ymm15, 25
-	vpaddd ymm9, ymm9, ymm0
-	vpsrld ymm15, ymm15, 7
-	vpor ymm10, ymm10, ymm4
-	vpaddd ymm4, ymm5, ymm2
-	vpxor ymm5, ymm6, ymm9
-	vpor ymm6, ymm15, ymm13
-	vpaddd ymm15, ymm12, ymm10
-	vpxor ymm13, ymm3, ymm4
-	vpshufb ymm12, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm14, ymm6
-	vpxor ymm5, ymm7, ymm15
-	vpshufb ymm14, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm11, ymm12
-	vpxor ymm13, ymm8, ymm3
-	vpshufb ymm11, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm8, ymm1, ymm14
-	vpxor ymm5, ymm0, ymm7
-	vpshufb ymm1, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm0, ymm11, [rsp + 1664]
-	vpxor ymm13, ymm2, ymm8
-	vpsrld ymm2, ymm5, 12
-	vmovdqa [rsp + 1664], ymm7
-	vpaddd ymm7, ymm1, [rsp + 1600]
-	vpxor ymm10, ymm10, ymm0
-	vmovdqa [rsp + 1600], ymm0
-	vpslld ymm0, ymm13, 20
-	vpsrld ymm13, ymm13, 12
-	jmp .Llast_odd_320_groups8
-.Llast_odd_320_groups8:
-	vpxor ymm6, ymm6, ymm7
-	vpslld ymm5, ymm5, 20
-	vpor ymm13, ymm13, ymm0
-	vpsrld ymm0, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm2, ymm2, ymm5
-	vpslld ymm5, ymm6, 20
-	vpaddd ymm4, ymm4, [rsp + 1536]
-	vpsrld ymm6, ymm6, 12
-	vpor ymm0, ymm0, ymm10
-	vpaddd ymm10, ymm9, [rsp + 1888]
-	vpaddd ymm9, ymm4, ymm13
-	vpor ymm4, ymm6, ymm5
-	vpaddd ymm6, ymm15, ymm0
-	vpaddd ymm5, ymm10, ymm2
-	vpxor ymm15, ymm14, ymm9
-	vpaddd ymm10, ymm3, ymm4
-	vpxor ymm14, ymm11, ymm6
-	vpxor ymm3, ymm12, ymm5
-	vpshufb ymm11, ymm15, [rip + .Lrotate_8]
-	vpxor ymm12, ymm1, ymm10
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpshufb ymm1, ymm14, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm8, ymm11
-	vpshufb ymm14, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm15, [rsp + 1664]
-	vpaddd ymm12, ymm1, [rsp + 1600]
-	vpxor ymm13, ymm13, ymm3
-	vpaddd ymm7, ymm7, ymm14
-	vpxor ymm2, ymm2, ymm8
-	vpxor ymm0, ymm0, ymm12
-	vmovdqa [rsp + 1600], ymm8
-	vpslld ymm8, ymm13, 25
-	vpxor ymm4, ymm4, ymm7
-	vmovdqa [rsp + 1664], ymm3
-	vpsrld ymm3, ymm2, 7
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm10, ymm10, [rsp + 1632]
-	vpsrld ymm13, ymm13, 7
-	vpor ymm3, ymm3, ymm2
-	vpslld ymm2, ymm4, 25
-	vpaddd ymm9, ymm9, [rsp + 1760]
-	vpsrld ymm4, ymm4, 7
-	vpor ymm13, ymm13, ymm8
-	vpsrld ymm8, ymm0, 7
-	vpaddd ymm6, ymm6, ymm3
-	vpslld ymm0, ymm0, 25
-	vpor ymm4, ymm4, ymm2
-	vpaddd ymm2, ymm10, ymm13
-	vpxor ymm10, ymm11, ymm6
-	vpor ymm11, ymm8, ymm0
-	vpaddd ymm8, ymm5, ymm4
-	vpxor ymm0, ymm15, ymm2
-	vpshufb ymm5, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm9, ymm11
-	vpxor ymm10, ymm1, ymm8
-	vpshufb ymm9, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm7, ymm5
-	vpxor ymm0, ymm14, ymm15
-	vpshufb ymm7, ymm10, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm12, ymm9
-	vpxor ymm10, ymm3, ymm1
-	vpshufb ymm12, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm7, [rsp + 1664]
-	jmp .Llast_odd_384_groups8
-.Llast_odd_384_groups8:
-	vpxor ymm0, ymm13, ymm14
-	vpslld ymm13, ymm10, 20
-	vmovdqa [rsp + 1664], ymm1
-	vpaddd ymm1, ymm12, [rsp + 1600]
-	vpxor ymm4, ymm4, ymm3
-	vmovdqa [rsp + 1600], ymm3
-	vpslld ymm3, ymm0, 20
-	vpsrld ymm10, ymm10, 12
-	vpxor ymm11, ymm11, ymm1
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm6, ymm6, [rsp + 1824]
-	vpaddd ymm2, ymm2, [rsp + 1728]
-	vpor ymm0, ymm0, ymm3
-	vpslld ymm3, ymm11, 20
-	vpsrld ymm11, ymm11, 12
-	vpor ymm10, ymm10, ymm13
-	vpsrld ymm13, ymm4, 12
-	vpslld ymm4, ymm4, 20
-	vpor ymm11, ymm11, ymm3
-	vpaddd ymm3, ymm2, ymm0
-	vpor ymm2, ymm13, ymm4
-	vpaddd ymm13, ymm15, ymm11
-	vpaddd ymm4, ymm6, ymm10
-	vpxor ymm15, ymm9, ymm3
-	vpaddd ymm6, ymm8, ymm2
-	vpxor ymm9, ymm12, ymm13
-	vpxor ymm8, ymm5, ymm4
-	vpshufb ymm12, ymm15, [rip + .Lrotate_8]
-	vpxor ymm5, ymm7, ymm6
-	vpshufb ymm15, ymm8, [rip + .Lrotate_8]
-	vpshufb ymm7, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm14, ymm12
-	vpshufb ymm9, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm1, ymm7
-	vpaddd ymm5, ymm15, [rsp + 1664]
-	vpxor ymm1, ymm0, ymm8
-	vpaddd ymm0, ymm9, [rsp + 1600]
-	vpxor ymm11, ymm11, ymm14
-	vpxor ymm10, ymm10, ymm5
-	vmovdqa [rsp + 1600], ymm8
-	vpslld ymm8, ymm1, 25
-	vpxor ymm2, ymm2, ymm0
-	vmovdqa [rsp + 1664], ymm5
-	vpsrld ymm5, ymm10, 7
-	vpsrld ymm1, ymm1, 7
-	vpaddd ymm3, ymm3, [rsp + 1696]
-	vpslld ymm10, ymm10, 25
-	vpaddd ymm13, ymm13, [rsp + 1536]
-	vpor ymm1, ymm1, ymm8
-	vpslld ymm8, ymm2, 25
-	vpsrld ymm2, ymm2, 7
-	vpor ymm5, ymm5, ymm10
-	vpsrld ymm10, ymm11, 7
-	vpaddd ymm13, ymm13, ymm1
-	vpslld ymm11, ymm11, 25
-	vpor ymm2, ymm2, ymm8
-	vpaddd ymm8, ymm6, ymm5
-	vpxor ymm6, ymm15, ymm13
-	vpor ymm15, ymm10, ymm11
-	vpaddd ymm10, ymm3, ymm2
-	vpxor ymm11, ymm12, ymm8
-	vpshufb ymm3, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm12, ymm4, ymm15
-	vpxor ymm6, ymm7, ymm10
-	jmp .Llast_odd_448_groups8
-.Llast_odd_448_groups8:
-	vpshufb ymm4, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm7, ymm0, ymm3
-	vpxor ymm11, ymm9, ymm12
-	vpshufb ymm0, ymm6, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm14, ymm4
-	vpxor ymm6, ymm1, ymm7
-	vpshufb ymm14, ymm11, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm0, [rsp + 1664]
-	vpxor ymm11, ymm5, ymm9
-	vpslld ymm5, ymm6, 20
-	vmovdqa [rsp + 1664], ymm7
-	vpaddd ymm7, ymm14, [rsp + 1600]
-	vpxor ymm2, ymm2, ymm1
-	vmovdqa [rsp + 1600], ymm1
-	vpslld ymm1, ymm11, 20
-	vpsrld ymm6, ymm6, 12
-	vpxor ymm15, ymm15, ymm7
-	vpsrld ymm11, ymm11, 12
-	vpaddd ymm10, ymm10, [rsp + 1888]
-	vpor ymm6, ymm6, ymm5
-	vpsrld ymm5, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpor ymm11, ymm11, ymm1
-	vpaddd ymm1, ymm8, [rsp + 1792]
-	vpsrld ymm8, ymm15, 12
-	vpslld ymm15, ymm15, 20
-	vpor ymm5, ymm5, ymm2
-	vpaddd ymm2, ymm13, [rsp + 1920]
-	vpor ymm13, ymm8, ymm15
-	vpaddd ymm8, ymm2, ymm6
-	vpaddd ymm15, ymm10, ymm5
-	vpaddd ymm2, ymm1, ymm11
-	vpaddd ymm10, ymm12, ymm13
-	vpxor ymm1, ymm0, ymm15
-	vpxor ymm12, ymm3, ymm8
-	vpxor ymm0, ymm4, ymm2
-	vpxor ymm3, ymm14, ymm10
-	vpshufb ymm4, ymm0, [rip + .Lrotate_8]
-	vpshufb ymm14, ymm12, [rip + .Lrotate_8]
-	vpshufb ymm0, ymm3, [rip + .Lrotate_8]
-	vpshufb ymm12, ymm1, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm9, ymm4
-	vpaddd ymm1, ymm14, [rsp + 1664]
-	vpaddd ymm9, ymm12, [rsp + 1600]
-	vpaddd ymm7, ymm7, ymm0
-	vpxor ymm11, ymm11, ymm3
-	vpxor ymm6, ymm6, ymm1
-	vpxor ymm5, ymm5, ymm9
-	vpxor ymm13, ymm13, ymm7
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm11, 7
-	vmovdqa [rsp + 1664], ymm3
-	vpsrld ymm3, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpslld ymm11, ymm11, 25
-	vpor ymm1, ymm1, ymm11
-	vpsrld ymm11, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm3, ymm3, ymm6
-	vpslld ymm6, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpor ymm11, ymm11, ymm13
-	vpaddd ymm13, ymm10, ymm1
-	vpor ymm10, ymm5, ymm6
-	jmp .Llast_odd_512_groups8
-.Llast_odd_512_groups8:
-	vpaddd ymm5, ymm8, ymm11
-	vpaddd ymm6, ymm15, ymm3
-	vpxor ymm8, ymm14, ymm13
-	vpaddd ymm15, ymm2, ymm10
-	vpxor ymm14, ymm4, ymm6
-	vpxor ymm2, ymm12, ymm5
-	vpshufb ymm4, ymm8, [rip + .Lrotate_16]
-	vpxor ymm12, ymm0, ymm15
-	vpshufb ymm8, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm0, ymm2, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm9, ymm4
-	vpshufb ymm2, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm9, ymm7, ymm8
-	vpaddd ymm12, ymm0, [rsp + 1664]
-	vpxor ymm7, ymm1, ymm14
-	vpaddd ymm1, ymm2, [rsp + 1600]
-	vpxor ymm11, ymm11, ymm12
-	vpxor ymm3, ymm3, ymm9
-	vmovdqa [rsp + 1600], ymm9
-	vpsrld ymm9, ymm7, 12
-	vpxor ymm10, ymm10, ymm1
-	vmovdqa [rsp + 1664], ymm1
-	vpsrld ymm1, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vpaddd ymm6, ymm6, [rsp + 1760]
-	vpslld ymm7, ymm7, 20
-	vpaddd ymm13, ymm13, [rsp + 1632]
-	vpor ymm1, ymm1, ymm11
-	vpslld ymm11, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpor ymm9, ymm9, ymm7
-	vpslld ymm7, ymm3, 20
-	vpaddd ymm5, ymm5, ymm1
-	vpsrld ymm3, ymm3, 12
-	vpor ymm10, ymm10, ymm11
-	vpaddd ymm11, ymm13, ymm9
-	vpxor ymm13, ymm0, ymm5
-	vpor ymm0, ymm3, ymm7
-	vpaddd ymm3, ymm15, ymm10
-	vpxor ymm7, ymm4, ymm11
-	vpshufb ymm15, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm4, ymm6, ymm0
-	vpxor ymm13, ymm2, ymm3
-	vpshufb ymm6, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm2, ymm12, ymm15
-	vpxor ymm7, ymm8, ymm4
-	vpshufb ymm12, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm8, ymm14, ymm6
-	vpxor ymm13, ymm1, ymm2
-	vpshufb ymm14, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm12, [rsp + 1664]
-	vpxor ymm7, ymm9, ymm8
-	vpslld ymm9, ymm13, 25
-	vmovdqa [rsp + 1664], ymm2
-	vpaddd ymm2, ymm14, [rsp + 1600]
-	vpxor ymm10, ymm10, ymm1
-	vmovdqa [rsp + 1600], ymm1
-	vpsrld ymm1, ymm7, 7
-	vpslld ymm7, ymm7, 25
-	vpxor ymm0, ymm0, ymm2
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm11, ymm11, [rsp + 1888]
-	vpaddd ymm4, ymm4, [rsp + 1728]
-	vpor ymm13, ymm13, ymm9
-	jmp .Llast_odd_576_groups8
-.Llast_odd_576_groups8:
-	vpsrld ymm9, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpor ymm1, ymm1, ymm7
-	vpslld ymm7, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpaddd ymm5, ymm5, [rsp + 1920]
-	vpor ymm9, ymm9, ymm10
-	vpor ymm10, ymm0, ymm7
-	vpaddd ymm0, ymm3, ymm1
-	vpaddd ymm7, ymm11, ymm13
-	vpaddd ymm3, ymm4, ymm9
-	vpaddd ymm11, ymm5, ymm10
-	vpxor ymm4, ymm15, ymm3
-	vpxor ymm5, ymm14, ymm0
-	vpxor ymm15, ymm12, ymm7
-	vpxor ymm14, ymm6, ymm11
-	vpshufb ymm12, ymm15, [rip + .Lrotate_16]
-	vpshufb ymm6, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm3, [rsp + 1792]
-	vpshufb ymm4, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm2, ymm12
-	vpaddd ymm5, ymm8, ymm6
-	vpaddd ymm2, ymm3, [rsp + 1664]
-	vpaddd ymm8, ymm4, [rsp + 1600]
-	vpxor ymm9, ymm9, ymm5
-	vpxor ymm13, ymm13, ymm14
-	vpxor ymm1, ymm1, ymm2
-	vpxor ymm10, ymm10, ymm8
-	vmovdqa [rsp + 1600], ymm8
-	vpsrld ymm8, ymm13, 12
-	vpslld ymm13, ymm13, 20
-	vmovdqa [rsp + 1664], ymm5
-	vpsrld ymm5, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpor ymm8, ymm8, ymm13
-	vpaddd ymm13, ymm11, [rsp + 1696]
-	vpsrld ymm11, ymm1, 12
-	vpslld ymm1, ymm1, 20
-	vpor ymm5, ymm5, ymm10
-	vpaddd ymm10, ymm7, [rsp + 1536]
-	vpsrld ymm7, ymm9, 12
-	vpslld ymm9, ymm9, 20
-	vpor ymm11, ymm11, ymm1
-	vpaddd ymm1, ymm0, [rsp + 1824]
-	vpor ymm0, ymm7, ymm9
-	vpaddd ymm7, ymm10, ymm8
-	vpaddd ymm9, ymm1, ymm11
-	vpaddd ymm10, ymm13, ymm5
-	vpaddd ymm1, ymm15, ymm0
-	vpxor ymm13, ymm12, ymm7
-	vpxor ymm15, ymm3, ymm9
-	vpxor ymm12, ymm4, ymm10
-	vpxor ymm3, ymm6, ymm1
-	vpshufb ymm4, ymm15, [rip + .Lrotate_8]
-	vpshufb ymm6, ymm13, [rip + .Lrotate_8]
-	vpshufb ymm15, ymm3, [rip + .Lrotate_8]
-	vpshufb ymm13, ymm12, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm2, ymm4
-	vpaddd ymm12, ymm14, ymm6
-	vpaddd ymm2, ymm15, [rsp + 1664]
-	vpaddd ymm14, ymm13, [rsp + 1600]
-	vpxor ymm11, ymm11, ymm3
-	vpxor ymm8, ymm8, ymm12
-	jmp .Llast_odd_640_groups8
-.Llast_odd_640_groups8:
-	vpxor ymm0, ymm0, ymm2
-	vpxor ymm5, ymm5, ymm14
-	vmovdqa [rsp + 1600], ymm12
-	vpsrld ymm12, ymm8, 7
-	vmovdqa [rsp + 1664], ymm2
-	vpslld ymm2, ymm11, 25
-	vpslld ymm8, ymm8, 25
-	vpsrld ymm11, ymm11, 7
-	vpor ymm11, ymm11, ymm2
-	vpslld ymm2, ymm0, 25
-	vpsrld ymm0, ymm0, 7
-	vpor ymm12, ymm12, ymm8
-	vpsrld ymm8, ymm5, 7
-	vpslld ymm5, ymm5, 25
-	vpor ymm0, ymm0, ymm2
-	vpaddd ymm2, ymm10, ymm12
-	vpor ymm10, ymm8, ymm5
-	vpaddd ymm8, ymm9, ymm0
-	vpaddd ymm5, ymm7, ymm11
-	vpxor ymm9, ymm15, ymm2
-	vpaddd ymm7, ymm1, ymm10
-	vpxor ymm15, ymm6, ymm8
-	vpxor ymm1, ymm13, ymm5
-	vpshufb ymm6, ymm9, [rip + .Lrotate_16]
-	vpxor ymm13, ymm4, ymm7
-	vpshufb ymm9, ymm1, [rip + .Lrotate_16]
-	vpshufb ymm4, ymm15, [rip + .Lrotate_16]
-	vpaddd ymm1, ymm3, ymm6
-	vpshufb ymm15, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm14, ymm4
-	vpaddd ymm13, ymm9, [rsp + 1664]
-	vpxor ymm14, ymm12, ymm1
-	vpaddd ymm12, ymm15, [rsp + 1600]
-	vpxor ymm0, ymm0, ymm3
-	vpxor ymm11, ymm11, ymm13
-	vmovdqa [rsp + 1600], ymm13
-	vpsrld ymm13, ymm14, 12
-	vpxor ymm10, ymm10, ymm12
-	vmovdqa [rsp + 1664], ymm12
-	vpslld ymm12, ymm0, 20
-	vpsrld ymm0, ymm0, 12
-	vpaddd ymm2, ymm2, [rsp + 1536]
-	vpslld ymm14, ymm14, 20
-	vpor ymm0, ymm0, ymm12
-	vpslld ymm12, ymm10, 20
-	vpsrld ymm10, ymm10, 12
-	vpor ymm13, ymm13, ymm14
-	vpsrld ymm14, ymm11, 12
-	vpaddd ymm8, ymm8, ymm0
-	vpslld ymm11, ymm11, 20
-	vpor ymm10, ymm10, ymm12
-	vpaddd ymm12, ymm2, ymm13
-	vpxor ymm2, ymm4, ymm8
-	vpor ymm4, ymm14, ymm11
-	vpaddd ymm14, ymm7, ymm10
-	vpxor ymm11, ymm6, ymm12
-	vpshufb ymm7, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm5, ymm4
-	vpxor ymm2, ymm15, ymm14
-	vpshufb ymm5, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm3, ymm7
-	vpxor ymm11, ymm9, ymm6
-	vpshufb ymm3, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm1, ymm5
-	jmp .Llast_odd_704_groups8
-.Llast_odd_704_groups8:
-	vpxor ymm2, ymm0, ymm15
-	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
-	vpaddd ymm0, ymm3, [rsp + 1664]
-	vpxor ymm11, ymm13, ymm9
-	vpsrld ymm13, ymm2, 7
-	vmovdqa [rsp + 1664], ymm15
-	vpaddd ymm15, ymm1, [rsp + 1600]
-	vpxor ymm10, ymm10, ymm0
-	vmovdqa [rsp + 1600], ymm9
-	vpsrld ymm9, ymm11, 7
-	vpslld ymm11, ymm11, 25
-	vpxor ymm4, ymm4, ymm15
-	vpslld ymm2, ymm2, 25
-	vpaddd ymm6, ymm6, [rsp + 1792]
-	vpaddd ymm14, ymm14, [rsp + 1760]
-	vpor ymm13, ymm13, ymm2
-	vpsrld ymm2, ymm10, 7
-	vpslld ymm10, ymm10, 25
-	vpaddd ymm8, ymm8, [rsp + 1888]
-	vpor ymm9, ymm9, ymm11
-	vpsrld ymm11, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpor ymm2, ymm2, ymm10
-	vpor ymm10, ymm11, ymm4
-	vpaddd ymm11, ymm12, [rsp + 1696]
-	vpaddd ymm4, ymm14, ymm13
-	vpaddd ymm12, ymm6, ymm9
-	vpaddd ymm14, ymm8, ymm10
-	vpaddd ymm6, ymm11, ymm2
-	vpxor ymm8, ymm5, ymm4
-	vpxor ymm11, ymm7, ymm12
-	vpxor ymm5, ymm1, ymm6
-	vpxor ymm7, ymm3, ymm14
-	vpshufb ymm1, ymm8, [rip + .Lrotate_16]
-	vpshufb ymm3, ymm11, [rip + .Lrotate_16]
-	vpshufb ymm8, ymm5, [rip + .Lrotate_16]
-	vpshufb ymm11, ymm7, [rip + .Lrotate_16]
-	vpaddd ymm5, ymm15, ymm1
-	vpaddd ymm7, ymm0, ymm3
-	vpaddd ymm15, ymm11, [rsp + 1600]
-	vpaddd ymm0, ymm8, [rsp + 1664]
-	vpxor ymm9, ymm9, ymm7
-	vpxor ymm13, ymm13, ymm5
-	vpxor ymm2, ymm2, ymm0
-	vpxor ymm10, ymm10, ymm15
-	vmovdqa [rsp + 1664], ymm5
-	vpsrld ymm5, ymm13, 12
-	vmovdqa [rsp + 1600], ymm0
-	vpslld ymm0, ymm9, 20
-	vpslld ymm13, ymm13, 20
-	vpsrld ymm9, ymm9, 12
-	vpaddd ymm4, ymm4, [rsp + 1824]
-	vpaddd ymm12, ymm12, [rsp + 1920]
-	vpor ymm9, ymm9, ymm0
-	vpsrld ymm0, ymm10, 12
-	vpslld ymm10, ymm10, 20
-	vpaddd ymm14, ymm14, [rsp + 1632]
-	vpor ymm0, ymm0, ymm10
-	vpsrld ymm10, ymm2, 12
-	vpslld ymm2, ymm2, 20
-	vpaddd ymm6, ymm6, [rsp + 1728]
-	vpor ymm5, ymm5, ymm13
-	vpor ymm13, ymm10, ymm2
-	vpaddd ymm10, ymm12, ymm9
-	jmp .Llast_odd_768_groups8
-.Llast_odd_768_groups8:
-	vpaddd ymm2, ymm14, ymm0
-	vpaddd ymm12, ymm4, ymm5
-	vpaddd ymm14, ymm6, ymm13
-	vpxor ymm4, ymm3, ymm10
-	vpxor ymm6, ymm11, ymm2
-	vpxor ymm3, ymm8, ymm14
-	vpxor ymm11, ymm1, ymm12
-	vpshufb ymm8, ymm4, [rip + .Lrotate_8]
-	vpshufb ymm1, ymm6, [rip + .Lrotate_8]
-	vpshufb ymm4, ymm11, [rip + .Lrotate_8]
-	vpshufb ymm6, ymm3, [rip + .Lrotate_8]
-	vpaddd ymm11, ymm7, ymm8
-	vpaddd ymm3, ymm15, ymm1
-	vpaddd ymm7, ymm6, [rsp + 1600]
-	vpaddd ymm15, ymm4, [rsp + 1664]
-	vpxor ymm0, ymm0, ymm3
-	vpxor ymm9, ymm9, ymm11
-	vpxor ymm13, ymm13, ymm7
-	vpxor ymm5, ymm5, ymm15
-	vmovdqa [rsp + 1664], ymm11
-	vpsrld ymm11, ymm0, 7
-	vmovdqa [rsp + 1600], ymm7
-	vpslld ymm7, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpslld ymm0, ymm0, 25
-	vpaddd ymm10, ymm10, [rsp + 1536]
-	vpor ymm11, ymm11, ymm0
-	vpslld ymm0, ymm5, 25
-	vpsrld ymm5, ymm5, 7
-	vpor ymm9, ymm9, ymm7
-	vpsrld ymm7, ymm13, 7
-	vpslld ymm13, ymm13, 25
-	vpor ymm5, ymm5, ymm0
-	vpaddd ymm0, ymm10, ymm11
-	vpor ymm10, ymm7, ymm13
-	vpaddd ymm7, ymm14, ymm9
-	vpaddd ymm13, ymm2, ymm5
-	vpxor ymm14, ymm6, ymm0
-	vpaddd ymm2, ymm12, ymm10
-	vpxor ymm6, ymm4, ymm7
-	vpxor ymm12, ymm8, ymm13
-	vpshufb ymm4, ymm14, [rip + .Lrotate_16]
-	vpxor ymm8, ymm1, ymm2
-	vpshufb ymm14, ymm6, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm12, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm15, ymm4
-	vpshufb ymm12, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm15, ymm3, ymm14
-	vpaddd ymm8, ymm1, [rsp + 1600]
-	vpxor ymm3, ymm11, ymm6
-	vpaddd ymm11, ymm12, [rsp + 1664]
-	vpxor ymm5, ymm5, ymm8
-	vpxor ymm9, ymm9, ymm15
-	vmovdqa [rsp + 1664], ymm15
-	vpsrld ymm15, ymm3, 12
-	vpxor ymm10, ymm10, ymm11
-	vmovdqa [rsp + 1600], ymm11
-	vpsrld ymm11, ymm5, 12
-	vpslld ymm3, ymm3, 20
-	vpaddd ymm7, ymm7, [rsp + 1920]
-	vpslld ymm5, ymm5, 20
-	vpor ymm15, ymm15, ymm3
-	vpsrld ymm3, ymm10, 12
-	vpaddd ymm13, ymm13, [rsp + 1888]
-	jmp .Llast_odd_832_groups8
-.Llast_odd_832_groups8:
-	vpslld ymm10, ymm10, 20
-	vpor ymm11, ymm11, ymm5
-	vpsrld ymm5, ymm9, 12
-	vpaddd ymm0, ymm0, ymm15
-	vpslld ymm9, ymm9, 20
-	vpor ymm3, ymm3, ymm10
-	vpaddd ymm10, ymm13, ymm11
-	vpxor ymm13, ymm4, ymm0
-	vpor ymm4, ymm5, ymm9
-	vpaddd ymm5, ymm2, ymm3
-	vpxor ymm9, ymm1, ymm10
+	vpxor ymm11, ymm3, ymm4
 	vpshufb ymm2, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm1, ymm7, ymm4
-	vpxor ymm13, ymm12, ymm5
-	vpshufb ymm7, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm12, ymm6, ymm2
-	vpxor ymm9, ymm14, ymm1
-	vpshufb ymm6, ymm13, [rip + .Lrotate_8]
-	vpaddd ymm14, ymm8, ymm7
-	vpxor ymm13, ymm15, ymm12
-	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm15, ymm6, [rsp + 1600]
-	vpxor ymm9, ymm11, ymm14
-	vpslld ymm11, ymm13, 25
-	vmovdqa [rsp + 1600], ymm14
-	vpaddd ymm14, ymm8, [rsp + 1664]
-	vpxor ymm3, ymm3, ymm15
-	vmovdqa [rsp + 1664], ymm15
-	vpslld ymm15, ymm9, 25
-	vpsrld ymm9, ymm9, 7
-	vpxor ymm4, ymm4, ymm14
-	vpsrld ymm13, ymm13, 7
-	vpaddd ymm0, ymm0, [rsp + 1824]
-	vpaddd ymm10, ymm10, [rsp + 1792]
-	vpor ymm9, ymm9, ymm15
-	vpsrld ymm15, ymm4, 7
-	vpslld ymm4, ymm4, 25
-	vpor ymm13, ymm13, ymm11
-	vpsrld ymm11, ymm3, 7
-	vpslld ymm3, ymm3, 25
-	vpor ymm15, ymm15, ymm4
-	vpaddd ymm4, ymm1, [rsp + 1728]
-	vpor ymm1, ymm11, ymm3
-	vpaddd ymm11, ymm5, ymm9
-	vpaddd ymm3, ymm10, ymm13
-	vpaddd ymm5, ymm0, ymm15
-	vpaddd ymm10, ymm4, ymm1
-	vpxor ymm0, ymm8, ymm11
-	vpxor ymm4, ymm6, ymm3
-	vpxor ymm8, ymm7, ymm5
-	vpxor ymm6, ymm2, ymm10
-	vpshufb ymm7, ymm4, [rip + .Lrotate_16]
-	vpshufb ymm2, ymm0, [rip + .Lrotate_16]
-	vpaddd ymm4, ymm10, [rsp + 1760]
-	vpshufb ymm0, ymm6, [rip + .Lrotate_16]
-	vpshufb ymm10, ymm8, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm14, ymm7
-	vpaddd ymm8, ymm12, ymm2
-	vpaddd ymm14, ymm0, [rsp + 1600]
-	vpaddd ymm12, ymm10, [rsp + 1664]
-	vpxor ymm13, ymm13, ymm6
-	vpxor ymm9, ymm9, ymm8
-	vpxor ymm15, ymm15, ymm12
+	vpaddd ymm3, ymm0, [rsp + 1632]
+	vpxor ymm13, ymm15, ymm14
+	vpsrld ymm15, ymm11, 7
+	vmovdqa [rsp + 1632], ymm14
+	vpaddd ymm14, ymm2, [rsp + 1536]
+	vpxor ymm12, ymm12, ymm3
+	vpslld ymm11, ymm11, 25
+	vmovdqa [rsp + 1536], ymm3
+	vpslld ymm3, ymm13, 25
 	vpxor ymm1, ymm1, ymm14
-	jmp .Llast_odd_896_groups8
-.Llast_odd_896_groups8:
-	vmovdqa [rsp + 1664], ymm14
+	vpsrld ymm13, ymm13, 7
+	vpaddd ymm6, ymm6, [rsp + 1824]
+	vpor ymm15, ymm15, ymm11
+	vpslld ymm11, ymm12, 25
+	vpsrld ymm12, ymm12, 7
+	vpaddd ymm10, ymm10, [rsp + 1728]
+	vpaddd ymm8, ymm8, [rsp + 1760]
+	vpor ymm12, ymm12, ymm11
+	vpslld ymm11, ymm1, 25
+	vpsrld ymm1, ymm1, 7
+	vpor ymm13, ymm13, ymm3
+	vpor ymm3, ymm1, ymm11
+	vpaddd ymm1, ymm9, [rsp + 1600]
+	vpaddd ymm11, ymm8, ymm13
+	vpaddd ymm9, ymm6, ymm12
+	jz .Lcopied_17_groups8
+	vmovdqu ymm8, [rcx + rbx + -30]
+	vmovntdq [rcx + r12 + -30], ymm8
+	prefetcht0 [rcx + rbx + 4096]
+.Lcopied_17_groups8:
+	vpaddd ymm6, ymm1, ymm15
+	vpaddd ymm8, ymm10, ymm3
+	vpxor ymm1, ymm5, ymm9
+	vpxor ymm10, ymm0, ymm11
+	vpxor ymm5, ymm7, ymm8
+	vpxor ymm0, ymm2, ymm6
+	vpshufb ymm7, ymm10, [rip + .Lrotate_16]
+	vpshufb ymm2, ymm1, [rip + .Lrotate_16]
+	vpshufb ymm10, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm1, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm14, ymm2
+	vpaddd ymm5, ymm4, ymm7
+	vpaddd ymm14, ymm1, [rsp + 1632]
+	vpaddd ymm4, ymm10, [rsp + 1536]
+	vpxor ymm12, ymm12, ymm0
+	vpxor ymm13, ymm13, ymm5
+	vpxor ymm3, ymm3, ymm14
+	vpxor ymm15, ymm15, ymm4
+	vmovdqa [rsp + 1536], ymm14
 	vpslld ymm14, ymm13, 20
-	vmovdqa [rsp + 1600], ymm12
-	vpslld ymm12, ymm9, 20
-	vpsrld ymm9, ymm9, 12
+	vmovdqa [rsp + 1632], ymm0
+	vpslld ymm0, ymm12, 20
 	vpsrld ymm13, ymm13, 12
-	vpaddd ymm11, ymm11, [rsp + 1632]
-	vpaddd ymm5, ymm5, [rsp + 1696]
+	vpsrld ymm12, ymm12, 12
+	vpaddd ymm11, ymm11, [rsp + 1792]
+	vpaddd ymm9, ymm9, [rsp + 1696]
 	vpor ymm13, ymm13, ymm14
 	vpslld ymm14, ymm15, 20
 	vpsrld ymm15, ymm15, 12
-	vpor ymm9, ymm9, ymm12
-	vpslld ymm12, ymm1, 20
-	vpsrld ymm1, ymm1, 12
+	vpor ymm12, ymm12, ymm0
+	vpsrld ymm0, ymm3, 12
+	vpslld ymm3, ymm3, 20
 	vpor ymm15, ymm15, ymm14
-	vpaddd ymm14, ymm3, ymm13
-	vpor ymm3, ymm1, ymm12
-	vpaddd ymm1, ymm5, ymm15
-	vpaddd ymm12, ymm11, ymm9
-	vpxor ymm5, ymm7, ymm14
-	vpaddd ymm11, ymm4, ymm3
-	vpxor ymm7, ymm10, ymm1
-	vpxor ymm4, ymm2, ymm12
-	vpshufb ymm10, ymm5, [rip + .Lrotate_8]
-	vpxor ymm2, ymm0, ymm11
-	vpshufb ymm5, ymm7, [rip + .Lrotate_8]
-	vpshufb ymm0, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm11, ymm13
+	vpor ymm11, ymm0, ymm3
+	vpaddd ymm0, ymm6, ymm15
+	jmp .Llast_odd_256_groups8
+.Llast_odd_256_groups8:
+	vpaddd ymm3, ymm9, ymm12
+	vpxor ymm6, ymm7, ymm14
+	vpaddd ymm9, ymm8, ymm11
+	vpxor ymm7, ymm10, ymm0
+	vpxor ymm8, ymm2, ymm3
+	vpshufb ymm10, ymm6, [rip + .Lrotate_8]
+	vpxor ymm2, ymm1, ymm9
+	vpshufb ymm6, ymm7, [rip + .Lrotate_8]
+	vpshufb ymm1, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm5, ymm10
+	vpshufb ymm8, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm4, ymm6
+	vpaddd ymm2, ymm1, [rsp + 1632]
+	vpxor ymm4, ymm13, ymm7
+	vpaddd ymm13, ymm8, [rsp + 1536]
+	vpxor ymm12, ymm12, ymm2
+	vpxor ymm15, ymm15, ymm5
+	vmovdqa [rsp + 1536], ymm7
+	vpsrld ymm7, ymm4, 7
+	vpxor ymm11, ymm11, ymm13
+	vmovdqa [rsp + 1632], ymm2
+	vpsrld ymm2, ymm12, 7
+	vpslld ymm4, ymm4, 25
+	vpaddd ymm3, ymm3, [rsp + 1920]
+	vpslld ymm12, ymm12, 25
+	vpor ymm7, ymm7, ymm4
+	vpslld ymm4, ymm11, 25
+	vpsrld ymm11, ymm11, 7
+	vpor ymm2, ymm2, ymm12
+	vpslld ymm12, ymm15, 25
+	vpaddd ymm0, ymm0, ymm7
+	vpsrld ymm15, ymm15, 7
+	vpor ymm11, ymm11, ymm4
+	vpaddd ymm4, ymm9, ymm2
+	vpxor ymm9, ymm1, ymm0
+	vpor ymm1, ymm15, ymm12
+	vpaddd ymm15, ymm14, ymm11
+	vpxor ymm12, ymm10, ymm4
+	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm3, ymm1
+	vpxor ymm9, ymm6, ymm15
+	vpshufb ymm3, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm13, ymm14
+	vpxor ymm12, ymm8, ymm10
+	vpshufb ymm13, ymm9, [rip + .Lrotate_16]
+	vpaddd ymm8, ymm5, ymm3
+	vpxor ymm9, ymm7, ymm6
+	vpshufb ymm5, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm7, ymm13, [rsp + 1632]
+	vpxor ymm12, ymm2, ymm8
+	vpsrld ymm2, ymm9, 12
+	vmovdqa [rsp + 1632], ymm6
+	vpaddd ymm6, ymm5, [rsp + 1536]
+	vpxor ymm11, ymm11, ymm7
+	vmovdqa [rsp + 1536], ymm7
+	vpslld ymm7, ymm12, 20
+	vpsrld ymm12, ymm12, 12
+	vpxor ymm1, ymm1, ymm6
+	vpslld ymm9, ymm9, 20
+	vpor ymm12, ymm12, ymm7
+	vpsrld ymm7, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpor ymm2, ymm2, ymm9
+	vpslld ymm9, ymm1, 20
+	jmp .Llast_odd_320_groups8
+.Llast_odd_320_groups8:
+	vpaddd ymm4, ymm4, [rsp + 1664]
+	vpsrld ymm1, ymm1, 12
+	vpor ymm7, ymm7, ymm11
+	vpaddd ymm11, ymm0, [rsp + 1888]
+	vpaddd ymm0, ymm4, ymm12
+	vpor ymm4, ymm1, ymm9
+	vpaddd ymm1, ymm15, ymm7
+	vpaddd ymm9, ymm11, ymm2
+	vpxor ymm15, ymm3, ymm0
+	vpaddd ymm11, ymm10, ymm4
+	vpxor ymm3, ymm13, ymm1
+	vpxor ymm10, ymm14, ymm9
+	vpshufb ymm13, ymm15, [rip + .Lrotate_8]
+	vpxor ymm14, ymm5, ymm11
+	vpshufb ymm15, ymm10, [rip + .Lrotate_8]
+	vpshufb ymm5, ymm3, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm8, ymm13
+	vpshufb ymm3, ymm14, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm15, [rsp + 1632]
+	vpaddd ymm14, ymm5, [rsp + 1536]
+	vpxor ymm12, ymm12, ymm10
+	vpaddd ymm6, ymm6, ymm3
+	vpxor ymm2, ymm2, ymm8
+	vpxor ymm7, ymm7, ymm14
+	vmovdqa [rsp + 1536], ymm8
+	vpslld ymm8, ymm12, 25
+	vpxor ymm4, ymm4, ymm6
+	vmovdqa [rsp + 1632], ymm10
+	vpsrld ymm10, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpaddd ymm11, ymm11, [rsp + 1600]
+	vpsrld ymm12, ymm12, 7
+	vpor ymm10, ymm10, ymm2
+	vpslld ymm2, ymm4, 25
+	vpaddd ymm0, ymm0, [rsp + 1760]
+	vpsrld ymm4, ymm4, 7
+	vpor ymm12, ymm12, ymm8
+	vpsrld ymm8, ymm7, 7
+	vpaddd ymm1, ymm1, ymm10
+	vpslld ymm7, ymm7, 25
+	vpor ymm4, ymm4, ymm2
+	vpaddd ymm2, ymm11, ymm12
+	vpxor ymm11, ymm13, ymm1
+	vpor ymm13, ymm8, ymm7
+	vpaddd ymm8, ymm9, ymm4
+	vpxor ymm7, ymm15, ymm2
+	vpshufb ymm9, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm0, ymm13
+	vpxor ymm11, ymm5, ymm8
+	vpshufb ymm0, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm6, ymm9
+	jz .Lcopied_18_groups8
+	vmovdqu ymm7, [rdx + rbx + -30]
+	vmovntdq [rdx + r12 + -30], ymm7
+	prefetcht0 [rdx + rbx + 4096]
+.Lcopied_18_groups8:
+	vpxor ymm6, ymm3, ymm15
+	vpshufb ymm7, ymm11, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm14, ymm0
+	vpxor ymm11, ymm10, ymm5
+	vpshufb ymm14, ymm6, [rip + .Lrotate_16]
+	vpaddd ymm10, ymm7, [rsp + 1632]
+	vpxor ymm6, ymm12, ymm3
+	vpslld ymm12, ymm11, 20
+	vmovdqa [rsp + 1632], ymm5
+	vpaddd ymm5, ymm14, [rsp + 1536]
+	vpxor ymm4, ymm4, ymm10
+	vmovdqa [rsp + 1536], ymm10
+	jmp .Llast_odd_384_groups8
+.Llast_odd_384_groups8:
+	vpslld ymm10, ymm6, 20
+	vpsrld ymm11, ymm11, 12
+	vpxor ymm13, ymm13, ymm5
+	vpsrld ymm6, ymm6, 12
+	vpaddd ymm1, ymm1, [rsp + 1824]
+	vpaddd ymm2, ymm2, [rsp + 1728]
+	vpor ymm6, ymm6, ymm10
+	vpslld ymm10, ymm13, 20
+	vpsrld ymm13, ymm13, 12
+	vpor ymm11, ymm11, ymm12
+	vpsrld ymm12, ymm4, 12
+	vpslld ymm4, ymm4, 20
+	vpor ymm13, ymm13, ymm10
+	vpaddd ymm10, ymm2, ymm6
+	vpor ymm2, ymm12, ymm4
+	vpaddd ymm12, ymm15, ymm13
+	vpaddd ymm4, ymm1, ymm11
+	vpxor ymm15, ymm0, ymm10
+	vpaddd ymm1, ymm8, ymm2
+	vpxor ymm0, ymm14, ymm12
+	vpxor ymm8, ymm9, ymm4
+	vpshufb ymm14, ymm15, [rip + .Lrotate_8]
+	vpxor ymm9, ymm7, ymm1
+	vpshufb ymm15, ymm8, [rip + .Lrotate_8]
+	vpshufb ymm7, ymm0, [rip + .Lrotate_8]
+	vpaddd ymm8, ymm3, ymm14
+	vpshufb ymm0, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm5, ymm7
+	vpaddd ymm9, ymm15, [rsp + 1632]
+	vpxor ymm5, ymm6, ymm8
+	vpaddd ymm6, ymm0, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm3
+	vpxor ymm11, ymm11, ymm9
+	vmovdqa [rsp + 1536], ymm8
+	vpslld ymm8, ymm5, 25
+	vpxor ymm2, ymm2, ymm6
+	vmovdqa [rsp + 1632], ymm9
+	vpsrld ymm9, ymm11, 7
+	vpsrld ymm5, ymm5, 7
+	vpaddd ymm10, ymm10, [rsp + 1696]
+	vpslld ymm11, ymm11, 25
+	vpaddd ymm12, ymm12, [rsp + 1664]
+	vpor ymm5, ymm5, ymm8
+	vpslld ymm8, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpor ymm9, ymm9, ymm11
+	vpsrld ymm11, ymm13, 7
+	vpaddd ymm12, ymm12, ymm5
+	vpslld ymm13, ymm13, 25
+	vpor ymm2, ymm2, ymm8
+	vpaddd ymm8, ymm1, ymm9
+	vpxor ymm1, ymm15, ymm12
+	vpor ymm15, ymm11, ymm13
+	vpaddd ymm11, ymm10, ymm2
+	vpxor ymm13, ymm14, ymm8
+	vpshufb ymm10, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm14, ymm4, ymm15
+	vpxor ymm1, ymm7, ymm11
+	vpshufb ymm4, ymm13, [rip + .Lrotate_16]
 	vpaddd ymm7, ymm6, ymm10
-	vpshufb ymm4, ymm2, [rip + .Lrotate_8]
-	vpaddd ymm6, ymm8, ymm0
-	vpaddd ymm2, ymm5, [rsp + 1600]
-	vpxor ymm8, ymm13, ymm7
-	vpaddd ymm13, ymm4, [rsp + 1664]
-	vpxor ymm9, ymm9, ymm6
-	vpxor ymm15, ymm15, ymm2
-	vmovdqa [rsp + 1664], ymm7
-	vpsrld ymm7, ymm8, 7
-	vpxor ymm3, ymm3, ymm13
-	vmovdqa [rsp + 1600], ymm6
-	vpslld ymm6, ymm9, 25
+	vpxor ymm13, ymm0, ymm14
+	vpshufb ymm6, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm3, ymm4
+	vpxor ymm1, ymm5, ymm7
+	jmp .Llast_odd_448_groups8
+.Llast_odd_448_groups8:
+	vpshufb ymm3, ymm13, [rip + .Lrotate_16]
+	vpaddd ymm5, ymm6, [rsp + 1632]
+	vpxor ymm13, ymm9, ymm0
+	vpslld ymm9, ymm1, 20
+	vmovdqa [rsp + 1632], ymm7
+	vpaddd ymm7, ymm3, [rsp + 1536]
+	vpxor ymm2, ymm2, ymm5
+	vmovdqa [rsp + 1536], ymm5
+	vpslld ymm5, ymm13, 20
+	vpsrld ymm1, ymm1, 12
+	vpxor ymm15, ymm15, ymm7
+	vpsrld ymm13, ymm13, 12
+	vpaddd ymm11, ymm11, [rsp + 1888]
+	vpor ymm1, ymm1, ymm9
+	vpsrld ymm9, ymm2, 12
+	vpslld ymm2, ymm2, 20
+	vpor ymm13, ymm13, ymm5
+	vpaddd ymm5, ymm8, [rsp + 1792]
+	vpsrld ymm8, ymm15, 12
+	vpslld ymm15, ymm15, 20
+	vpor ymm9, ymm9, ymm2
+	vpaddd ymm2, ymm12, [rsp + 1920]
+	vpor ymm12, ymm8, ymm15
+	vpaddd ymm8, ymm2, ymm1
+	vpaddd ymm15, ymm11, ymm9
+	vpaddd ymm2, ymm5, ymm13
+	vpaddd ymm11, ymm14, ymm12
+	vpxor ymm5, ymm6, ymm15
+	vpxor ymm14, ymm10, ymm8
+	vpxor ymm6, ymm4, ymm2
+	vpxor ymm10, ymm3, ymm11
+	vpshufb ymm4, ymm6, [rip + .Lrotate_8]
+	vpshufb ymm3, ymm14, [rip + .Lrotate_8]
+	vpshufb ymm6, ymm10, [rip + .Lrotate_8]
+	vpshufb ymm14, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm0, ymm4
+	vpaddd ymm5, ymm3, [rsp + 1632]
+	vpaddd ymm0, ymm14, [rsp + 1536]
+	vpaddd ymm7, ymm7, ymm6
+	vpxor ymm13, ymm13, ymm10
+	vpxor ymm1, ymm1, ymm5
+	vpxor ymm9, ymm9, ymm0
+	vpxor ymm12, ymm12, ymm7
+	vmovdqa [rsp + 1536], ymm5
+	vpsrld ymm5, ymm13, 7
+	vmovdqa [rsp + 1632], ymm10
+	vpsrld ymm10, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpslld ymm13, ymm13, 25
+	vpor ymm5, ymm5, ymm13
+	vpsrld ymm13, ymm12, 7
+	vpslld ymm12, ymm12, 25
+	vpor ymm10, ymm10, ymm1
+	vpslld ymm1, ymm9, 25
 	vpsrld ymm9, ymm9, 7
-	vpaddd ymm11, ymm11, [rsp + 1536]
-	vmovdqa [rsp + 1536], ymm13
-	vpsrld ymm13, ymm3, 7
+	vpor ymm13, ymm13, ymm12
+	vpaddd ymm12, ymm11, ymm5
+	vpor ymm11, ymm9, ymm1
+	vpaddd ymm9, ymm8, ymm13
+	vpaddd ymm1, ymm15, ymm10
+	vpxor ymm8, ymm3, ymm12
+	vpaddd ymm15, ymm2, ymm11
+	vpxor ymm3, ymm4, ymm1
+	vpxor ymm2, ymm14, ymm9
+	jmp .Llast_odd_512_groups8
+.Llast_odd_512_groups8:
+	vpshufb ymm4, ymm8, [rip + .Lrotate_16]
+	vpxor ymm14, ymm6, ymm15
+	vpshufb ymm8, ymm3, [rip + .Lrotate_16]
+	vpshufb ymm6, ymm2, [rip + .Lrotate_16]
+	vpaddd ymm3, ymm0, ymm4
+	vpshufb ymm2, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm7, ymm8
+	vpaddd ymm14, ymm6, [rsp + 1632]
+	vpxor ymm7, ymm5, ymm3
+	vpaddd ymm5, ymm2, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm14
+	vpxor ymm10, ymm10, ymm0
+	vmovdqa [rsp + 1536], ymm0
+	vpsrld ymm0, ymm7, 12
+	vpxor ymm11, ymm11, ymm5
+	vmovdqa [rsp + 1632], ymm5
+	vpsrld ymm5, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpaddd ymm1, ymm1, [rsp + 1760]
+	vmovdqa [rsp + 1856], ymm3
+	jz .Lcopied_19_groups8
+	vmovdqu ymm3, [rsi + rbx + -30]
+	vmovntdq [rsi + r12 + -30], ymm3
+	prefetcht0 [rsi + rbx + 4096]
+.Lcopied_19_groups8:
+	vpslld ymm3, ymm7, 20
+	vpaddd ymm7, ymm12, [rsp + 1600]
+	vpor ymm12, ymm5, ymm13
+	vpslld ymm5, ymm11, 20
+	vpsrld ymm13, ymm11, 12
+	vpor ymm11, ymm0, ymm3
+	vpslld ymm0, ymm10, 20
+	vpaddd ymm3, ymm9, ymm12
+	vpsrld ymm9, ymm10, 12
+	vpor ymm10, ymm13, ymm5
+	vpaddd ymm13, ymm7, ymm11
+	vpxor ymm5, ymm6, ymm3
+	vpor ymm7, ymm9, ymm0
+	vpaddd ymm6, ymm15, ymm10
+	vpxor ymm9, ymm4, ymm13
+	vpshufb ymm0, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm1, ymm7
+	vpxor ymm4, ymm2, ymm6
+	vpshufb ymm5, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm1, ymm14, ymm0
+	vpxor ymm2, ymm8, ymm15
+	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm14, ymm5, [rsp + 1856]
+	vpxor ymm8, ymm12, ymm1
+	vpshufb ymm4, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm12, ymm9, [rsp + 1632]
+	vpxor ymm2, ymm11, ymm14
+	vpslld ymm11, ymm8, 25
+	vmovdqa [rsp + 1632], ymm1
+	vpaddd ymm1, ymm4, [rsp + 1536]
+	vpxor ymm10, ymm10, ymm12
+	vmovdqa [rsp + 1536], ymm12
+	vpsrld ymm12, ymm2, 7
+	vpslld ymm2, ymm2, 25
+	vpxor ymm7, ymm7, ymm1
+	vpsrld ymm8, ymm8, 7
+	vpaddd ymm13, ymm13, [rsp + 1888]
+	vpaddd ymm15, ymm15, [rsp + 1728]
+	vpor ymm8, ymm8, ymm11
+	vpsrld ymm11, ymm10, 7
+	vpslld ymm10, ymm10, 25
+	vpor ymm12, ymm12, ymm2
+	vpslld ymm2, ymm7, 25
+	jmp .Llast_odd_576_groups8
+.Llast_odd_576_groups8:
+	vpsrld ymm7, ymm7, 7
+	vpaddd ymm3, ymm3, [rsp + 1920]
+	vpor ymm11, ymm11, ymm10
+	vpor ymm10, ymm7, ymm2
+	vpaddd ymm7, ymm6, ymm12
+	vpaddd ymm2, ymm13, ymm8
+	vpaddd ymm6, ymm15, ymm11
+	vpaddd ymm13, ymm3, ymm10
+	vpxor ymm15, ymm0, ymm6
+	vpxor ymm3, ymm4, ymm7
+	vpxor ymm0, ymm9, ymm2
+	vpxor ymm4, ymm5, ymm13
+	vpshufb ymm9, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm5, ymm15, [rip + .Lrotate_16]
+	vpaddd ymm0, ymm6, [rsp + 1792]
+	vpshufb ymm15, ymm4, [rip + .Lrotate_16]
+	vpshufb ymm6, ymm3, [rip + .Lrotate_16]
+	vpaddd ymm4, ymm1, ymm9
+	vpaddd ymm3, ymm14, ymm5
+	vpaddd ymm1, ymm6, [rsp + 1632]
+	vpaddd ymm14, ymm15, [rsp + 1536]
+	vpxor ymm11, ymm11, ymm3
+	vpxor ymm8, ymm8, ymm4
+	vpxor ymm12, ymm12, ymm1
+	vpxor ymm10, ymm10, ymm14
+	vmovdqa [rsp + 1536], ymm14
+	vpsrld ymm14, ymm8, 12
+	vpslld ymm8, ymm8, 20
+	vmovdqa [rsp + 1632], ymm3
+	vpsrld ymm3, ymm10, 12
+	vpslld ymm10, ymm10, 20
+	vpor ymm14, ymm14, ymm8
+	vpaddd ymm8, ymm13, [rsp + 1696]
+	vpsrld ymm13, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm3, ymm3, ymm10
+	vpaddd ymm10, ymm2, [rsp + 1664]
+	vpsrld ymm2, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpor ymm13, ymm13, ymm12
+	vpaddd ymm12, ymm7, [rsp + 1824]
+	vpor ymm7, ymm2, ymm11
+	vpaddd ymm2, ymm10, ymm14
+	vpaddd ymm11, ymm12, ymm13
+	vpaddd ymm10, ymm8, ymm3
+	vpaddd ymm12, ymm0, ymm7
+	vpxor ymm8, ymm9, ymm2
+	vpxor ymm0, ymm6, ymm11
+	vpxor ymm9, ymm15, ymm10
+	vpxor ymm6, ymm5, ymm12
+	vpshufb ymm15, ymm0, [rip + .Lrotate_8]
+	vpshufb ymm5, ymm8, [rip + .Lrotate_8]
+	vpshufb ymm0, ymm6, [rip + .Lrotate_8]
+	vpshufb ymm8, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm1, ymm15
+	vpaddd ymm9, ymm4, ymm5
+	vpaddd ymm1, ymm0, [rsp + 1632]
+	vpaddd ymm4, ymm8, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm6
+	vpxor ymm14, ymm14, ymm9
+	vpxor ymm7, ymm7, ymm1
+	vpxor ymm3, ymm3, ymm4
+	vmovdqa [rsp + 1536], ymm9
+	vpsrld ymm9, ymm14, 7
+	jmp .Llast_odd_640_groups8
+.Llast_odd_640_groups8:
+	vmovdqa [rsp + 1632], ymm1
+	vpslld ymm1, ymm13, 25
+	vpslld ymm14, ymm14, 25
+	vpsrld ymm13, ymm13, 7
+	vpor ymm13, ymm13, ymm1
+	vpslld ymm1, ymm7, 25
+	vpsrld ymm7, ymm7, 7
+	vpor ymm9, ymm9, ymm14
+	vpsrld ymm14, ymm3, 7
 	vpslld ymm3, ymm3, 25
-	vpaddd ymm1, ymm1, [rsp + 1920]
-	vpor ymm9, ymm9, ymm6
-	vpslld ymm6, ymm15, 25
+	vpor ymm7, ymm7, ymm1
+	vpaddd ymm1, ymm10, ymm9
+	vpor ymm10, ymm14, ymm3
+	vpaddd ymm14, ymm11, ymm7
+	vpaddd ymm3, ymm2, ymm13
+	vpxor ymm11, ymm0, ymm1
+	vpaddd ymm2, ymm12, ymm10
+	vpxor ymm0, ymm5, ymm14
+	vpxor ymm12, ymm8, ymm3
+	vpshufb ymm5, ymm11, [rip + .Lrotate_16]
+	vpxor ymm8, ymm15, ymm2
+	vpshufb ymm11, ymm12, [rip + .Lrotate_16]
+	vpshufb ymm15, ymm0, [rip + .Lrotate_16]
+	vpaddd ymm12, ymm6, ymm5
+	vpshufb ymm0, ymm8, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm4, ymm15
+	vpaddd ymm8, ymm11, [rsp + 1632]
+	vpxor ymm4, ymm9, ymm12
+	vpaddd ymm9, ymm0, [rsp + 1536]
+	vpxor ymm7, ymm7, ymm6
+	vpxor ymm13, ymm13, ymm8
+	vmovdqa [rsp + 1536], ymm8
+	vpsrld ymm8, ymm4, 12
+	vpxor ymm10, ymm10, ymm9
+	vmovdqa [rsp + 1632], ymm9
+	vpslld ymm9, ymm7, 20
+	vpsrld ymm7, ymm7, 12
+	vpaddd ymm1, ymm1, [rsp + 1664]
+	vpslld ymm4, ymm4, 20
+	vpor ymm7, ymm7, ymm9
+	vpslld ymm9, ymm10, 20
+	vpsrld ymm10, ymm10, 12
+	vpor ymm8, ymm8, ymm4
+	vpsrld ymm4, ymm13, 12
+	vpaddd ymm14, ymm14, ymm7
+	vmovdqa [rsp + 1856], ymm7
+	jz .Lcopied_20_groups8
+	vmovdqu ymm7, [r8 + rbx + -30]
+	vmovntdq [r8 + r12 + -30], ymm7
+	prefetcht0 [r8 + rbx + 4096]
+.Lcopied_20_groups8:
+	vpslld ymm7, ymm13, 20
+	vpor ymm13, ymm10, ymm9
+	vpaddd ymm10, ymm1, ymm8
+	vpxor ymm9, ymm15, ymm14
+	vpor ymm1, ymm4, ymm7
+	vpaddd ymm15, ymm2, ymm13
+	vpxor ymm4, ymm5, ymm10
+	vpshufb ymm7, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm3, ymm1
+	vpxor ymm5, ymm0, ymm15
+	vpshufb ymm9, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm6, ymm7
+	vpxor ymm0, ymm11, ymm2
+	vpshufb ymm4, ymm5, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm12, ymm9
+	vpxor ymm11, ymm3, [rsp + 1856]
+	vpshufb ymm5, ymm0, [rip + .Lrotate_8]
+	jmp .Llast_odd_704_groups8
+.Llast_odd_704_groups8:
+	vpaddd ymm12, ymm4, [rsp + 1632]
+	vpxor ymm0, ymm8, ymm6
+	vpsrld ymm8, ymm11, 7
+	vmovdqa [rsp + 1632], ymm3
+	vpaddd ymm3, ymm5, [rsp + 1536]
+	vpxor ymm13, ymm13, ymm12
+	vmovdqa [rsp + 1536], ymm6
+	vpsrld ymm6, ymm0, 7
+	vpslld ymm0, ymm0, 25
+	vpxor ymm1, ymm1, ymm3
+	vpslld ymm11, ymm11, 25
+	vpaddd ymm2, ymm2, [rsp + 1792]
+	vpaddd ymm15, ymm15, [rsp + 1760]
+	vpor ymm8, ymm8, ymm11
+	vpsrld ymm11, ymm13, 7
+	vpslld ymm13, ymm13, 25
+	vpaddd ymm14, ymm14, [rsp + 1888]
+	vpor ymm6, ymm6, ymm0
+	vpsrld ymm0, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpor ymm11, ymm11, ymm13
+	vpor ymm13, ymm0, ymm1
+	vpaddd ymm0, ymm10, [rsp + 1696]
+	vpaddd ymm1, ymm15, ymm8
+	vpaddd ymm10, ymm2, ymm6
+	vpaddd ymm15, ymm14, ymm13
+	vpaddd ymm2, ymm0, ymm11
+	vpxor ymm14, ymm9, ymm1
+	vpxor ymm0, ymm7, ymm10
+	vpxor ymm9, ymm5, ymm2
+	vpxor ymm7, ymm4, ymm15
+	vpshufb ymm5, ymm14, [rip + .Lrotate_16]
+	vpshufb ymm4, ymm0, [rip + .Lrotate_16]
+	vpshufb ymm14, ymm9, [rip + .Lrotate_16]
+	vpshufb ymm0, ymm7, [rip + .Lrotate_16]
+	vpaddd ymm9, ymm3, ymm5
+	vpaddd ymm7, ymm12, ymm4
+	vpaddd ymm3, ymm0, [rsp + 1536]
+	vpaddd ymm12, ymm14, [rsp + 1632]
+	vpxor ymm6, ymm6, ymm7
+	vpxor ymm8, ymm8, ymm9
+	vpxor ymm11, ymm11, ymm12
+	vpxor ymm13, ymm13, ymm3
+	vmovdqa [rsp + 1632], ymm9
+	vpsrld ymm9, ymm8, 12
+	vmovdqa [rsp + 1536], ymm12
+	vpslld ymm12, ymm6, 20
+	vpslld ymm8, ymm8, 20
+	vpsrld ymm6, ymm6, 12
+	vpaddd ymm1, ymm1, [rsp + 1824]
+	vpaddd ymm10, ymm10, [rsp + 1920]
+	vpor ymm6, ymm6, ymm12
+	vpsrld ymm12, ymm13, 12
+	vpslld ymm13, ymm13, 20
+	vpaddd ymm15, ymm15, [rsp + 1600]
+	vpor ymm12, ymm12, ymm13
+	vpsrld ymm13, ymm11, 12
+	vpslld ymm11, ymm11, 20
+	vpaddd ymm2, ymm2, [rsp + 1728]
+	vpor ymm9, ymm9, ymm8
+	vpor ymm8, ymm13, ymm11
+	vpaddd ymm13, ymm10, ymm6
+	vpaddd ymm11, ymm15, ymm12
+	vpaddd ymm10, ymm1, ymm9
+	jmp .Llast_odd_768_groups8
+.Llast_odd_768_groups8:
+	vpaddd ymm15, ymm2, ymm8
+	vpxor ymm1, ymm4, ymm13
+	vpxor ymm2, ymm0, ymm11
+	vpxor ymm4, ymm14, ymm15
+	vpxor ymm0, ymm5, ymm10
+	vpshufb ymm14, ymm1, [rip + .Lrotate_8]
+	vpshufb ymm5, ymm2, [rip + .Lrotate_8]
+	vpshufb ymm1, ymm0, [rip + .Lrotate_8]
+	vpshufb ymm2, ymm4, [rip + .Lrotate_8]
+	vpaddd ymm0, ymm7, ymm14
+	vpaddd ymm4, ymm3, ymm5
+	vpaddd ymm7, ymm2, [rsp + 1536]
+	vpaddd ymm3, ymm1, [rsp + 1632]
+	vpxor ymm12, ymm12, ymm4
+	vpxor ymm6, ymm6, ymm0
+	vpxor ymm8, ymm8, ymm7
+	vpxor ymm9, ymm9, ymm3
+	vmovdqa [rsp + 1632], ymm0
+	vpsrld ymm0, ymm12, 7
+	vmovdqa [rsp + 1536], ymm7
+	vpslld ymm7, ymm6, 25
+	vpsrld ymm6, ymm6, 7
+	vpslld ymm12, ymm12, 25
+	vpaddd ymm13, ymm13, [rsp + 1664]
+	vpor ymm0, ymm0, ymm12
+	vpslld ymm12, ymm9, 25
+	vpsrld ymm9, ymm9, 7
+	vpor ymm6, ymm6, ymm7
+	vpsrld ymm7, ymm8, 7
 	vpslld ymm8, ymm8, 25
-	vpor ymm13, ymm13, ymm3
-	vpaddd ymm3, ymm14, [rsp + 1888]
-	vpsrld ymm14, ymm15, 7
-	vpor ymm15, ymm7, ymm8
-	vpaddd ymm7, ymm12, ymm13
-	vpaddd ymm8, ymm3, ymm9
-	vpor ymm12, ymm14, ymm6
-	vpaddd ymm3, ymm1, ymm15
-	vpxor ymm14, ymm5, ymm8
-	vpxor ymm6, ymm10, ymm7
-	vpaddd ymm1, ymm11, ymm12
-	vpxor ymm5, ymm4, ymm3
+	vpor ymm9, ymm9, ymm12
+	vpaddd ymm12, ymm13, ymm0
+	vpor ymm13, ymm7, ymm8
+	vpaddd ymm7, ymm15, ymm6
+	vpaddd ymm8, ymm11, ymm9
+	vpxor ymm15, ymm2, ymm12
+	vpaddd ymm11, ymm10, ymm13
+	vpxor ymm2, ymm1, ymm7
+	vpxor ymm10, ymm14, ymm8
+	vpshufb ymm1, ymm15, [rip + .Lrotate_16]
+	vpxor ymm14, ymm5, ymm11
+	vpshufb ymm15, ymm2, [rip + .Lrotate_16]
+	vpshufb ymm5, ymm10, [rip + .Lrotate_16]
+	vpaddd ymm2, ymm3, ymm1
 	vpshufb ymm10, ymm14, [rip + .Lrotate_16]
-	vpshufb ymm11, ymm6, [rip + .Lrotate_16]
-	vpxor ymm4, ymm0, ymm1
+	vpaddd ymm3, ymm4, ymm15
+	vpaddd ymm14, ymm5, [rsp + 1536]
+	vpxor ymm4, ymm0, ymm2
+	vpaddd ymm0, ymm10, [rsp + 1632]
+	vpxor ymm9, ymm9, ymm14
+	vpxor ymm6, ymm6, ymm3
+	vmovdqa [rsp + 1632], ymm3
+	vpsrld ymm3, ymm4, 12
+	vpxor ymm13, ymm13, ymm0
+	vmovdqa [rsp + 1536], ymm0
+	vpsrld ymm0, ymm9, 12
+	vpslld ymm4, ymm4, 20
+	vpaddd ymm7, ymm7, [rsp + 1920]
+	vpslld ymm9, ymm9, 20
+	vpor ymm3, ymm3, ymm4
+	vpsrld ymm4, ymm13, 12
+	vpaddd ymm8, ymm8, [rsp + 1888]
+	vpslld ymm13, ymm13, 20
+	vpor ymm0, ymm0, ymm9
+	jmp .Llast_odd_832_groups8
+.Llast_odd_832_groups8:
+	vpsrld ymm9, ymm6, 12
+	vpaddd ymm12, ymm12, ymm3
+	vpslld ymm6, ymm6, 20
+	vpor ymm4, ymm4, ymm13
+	vpaddd ymm13, ymm8, ymm0
+	vpxor ymm8, ymm1, ymm12
+	vpor ymm1, ymm9, ymm6
+	vpaddd ymm9, ymm11, ymm4
+	vpxor ymm6, ymm5, ymm13
+	vpshufb ymm11, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm5, ymm7, ymm1
+	vpxor ymm8, ymm10, ymm9
+	vpshufb ymm7, ymm6, [rip + .Lrotate_8]
+	vpaddd ymm10, ymm2, ymm11
+	jz .Lcopied_21_groups8
+	vmovdqu ymm6, [r9 + rbx + -30]
+	vmovntdq [r9 + r12 + -30], ymm6
+	prefetcht0 [r9 + rbx + 4096]
+.Lcopied_21_groups8:
+	vpxor ymm2, ymm15, ymm5
+	vpshufb ymm6, ymm8, [rip + .Lrotate_8]
+	vpaddd ymm15, ymm14, ymm7
+	vpxor ymm8, ymm3, ymm10
+	vpshufb ymm14, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm3, ymm6, [rsp + 1536]
+	vpxor ymm2, ymm0, ymm15
+	vpslld ymm0, ymm8, 25
+	vmovdqa [rsp + 1536], ymm15
+	vpaddd ymm15, ymm14, [rsp + 1632]
+	vpxor ymm4, ymm4, ymm3
+	vmovdqa [rsp + 1632], ymm3
+	vpslld ymm3, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpxor ymm1, ymm1, ymm15
+	vpsrld ymm8, ymm8, 7
+	vpaddd ymm12, ymm12, [rsp + 1824]
+	vpaddd ymm13, ymm13, [rsp + 1792]
+	vpor ymm2, ymm2, ymm3
+	vpsrld ymm3, ymm1, 7
+	vpslld ymm1, ymm1, 25
+	vpor ymm8, ymm8, ymm0
+	vpsrld ymm0, ymm4, 7
+	vpslld ymm4, ymm4, 25
+	vpor ymm3, ymm3, ymm1
+	vpaddd ymm1, ymm5, [rsp + 1728]
+	vpor ymm5, ymm0, ymm4
+	vpaddd ymm0, ymm9, ymm2
+	vpaddd ymm4, ymm13, ymm8
+	vpaddd ymm9, ymm12, ymm3
+	vpaddd ymm13, ymm1, ymm5
+	vpxor ymm12, ymm14, ymm0
+	vpxor ymm1, ymm6, ymm4
+	vpxor ymm14, ymm7, ymm9
+	vpxor ymm6, ymm11, ymm13
+	vpshufb ymm7, ymm1, [rip + .Lrotate_16]
+	vpshufb ymm11, ymm12, [rip + .Lrotate_16]
+	vpaddd ymm1, ymm13, [rsp + 1760]
+	vpshufb ymm12, ymm6, [rip + .Lrotate_16]
+	vpshufb ymm13, ymm14, [rip + .Lrotate_16]
+	vpaddd ymm6, ymm15, ymm7
+	vpaddd ymm14, ymm10, ymm11
+	vpaddd ymm15, ymm12, [rsp + 1536]
+	vpaddd ymm10, ymm13, [rsp + 1632]
+	vpxor ymm8, ymm8, ymm6
+	vpxor ymm2, ymm2, ymm14
+	vpxor ymm3, ymm3, ymm10
+	vpxor ymm5, ymm5, ymm15
+	vmovdqa [rsp + 1632], ymm15
+	jmp .Llast_odd_896_groups8
+.Llast_odd_896_groups8:
+	vpslld ymm15, ymm8, 20
+	vmovdqa [rsp + 1536], ymm10
+	vpslld ymm10, ymm2, 20
+	vpsrld ymm2, ymm2, 12
+	vpsrld ymm8, ymm8, 12
+	vpaddd ymm0, ymm0, [rsp + 1600]
+	vpaddd ymm9, ymm9, [rsp + 1696]
+	vpor ymm8, ymm8, ymm15
+	vpslld ymm15, ymm3, 20
+	vpsrld ymm3, ymm3, 12
+	vpor ymm2, ymm2, ymm10
+	vpslld ymm10, ymm5, 20
+	vpsrld ymm5, ymm5, 12
+	vpor ymm3, ymm3, ymm15
+	vpaddd ymm15, ymm4, ymm8
+	vpor ymm4, ymm5, ymm10
+	vpaddd ymm5, ymm9, ymm3
+	vpaddd ymm10, ymm0, ymm2
+	vpxor ymm9, ymm7, ymm15
+	vpaddd ymm0, ymm1, ymm4
+	vpxor ymm7, ymm13, ymm5
+	vpxor ymm1, ymm11, ymm10
+	vpshufb ymm13, ymm9, [rip + .Lrotate_8]
+	vpxor ymm11, ymm12, ymm0
+	vpshufb ymm9, ymm7, [rip + .Lrotate_8]
+	vpshufb ymm12, ymm1, [rip + .Lrotate_8]
+	vpaddd ymm7, ymm6, ymm13
+	vpshufb ymm1, ymm11, [rip + .Lrotate_8]
+	vpaddd ymm6, ymm14, ymm12
+	vpaddd ymm11, ymm9, [rsp + 1536]
+	vpxor ymm14, ymm8, ymm7
+	vpaddd ymm8, ymm1, [rsp + 1632]
+	vpxor ymm2, ymm2, ymm6
+	vpxor ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1632], ymm7
+	vpsrld ymm7, ymm14, 7
+	vpxor ymm4, ymm4, ymm8
+	vmovdqa [rsp + 1536], ymm6
+	vpslld ymm6, ymm2, 25
+	vpsrld ymm2, ymm2, 7
+	vpaddd ymm0, ymm0, [rsp + 1664]
+	vmovdqa [rsp + 1664], ymm8
+	vpsrld ymm8, ymm4, 7
+	vpslld ymm4, ymm4, 25
+	vpaddd ymm5, ymm5, [rsp + 1920]
+	vpor ymm2, ymm2, ymm6
+	vpslld ymm6, ymm3, 25
+	vpslld ymm14, ymm14, 25
+	vpor ymm8, ymm8, ymm4
+	vpaddd ymm4, ymm15, [rsp + 1888]
+	vpsrld ymm15, ymm3, 7
+	vpor ymm3, ymm7, ymm14
+	vpaddd ymm7, ymm10, ymm8
+	vpaddd ymm14, ymm4, ymm2
+	vpor ymm10, ymm15, ymm6
+	vpaddd ymm4, ymm5, ymm3
+	vpxor ymm15, ymm9, ymm14
+	vpxor ymm6, ymm13, ymm7
+	vpaddd ymm5, ymm0, ymm10
+	vpxor ymm9, ymm1, ymm4
+	vpshufb ymm13, ymm15, [rip + .Lrotate_16]
+	vpshufb ymm0, ymm6, [rip + .Lrotate_16]
+	vpxor ymm1, ymm12, ymm5
+	vpshufb ymm15, ymm9, [rip + .Lrotate_16]
 	jmp .Llast_odd_960_groups8
 .Llast_odd_960_groups8:
-	vpshufb ymm14, ymm5, [rip + .Lrotate_16]
-	vpaddd ymm6, ymm2, ymm11
-	vpaddd ymm0, ymm10, [rsp + 1536]
-	vpshufb ymm5, ymm4, [rip + .Lrotate_16]
-	vpaddd ymm2, ymm14, [rsp + 1600]
-	vpxor ymm4, ymm9, ymm0
-	vpxor ymm9, ymm13, ymm6
-	vpaddd ymm13, ymm5, [rsp + 1664]
-	vpxor ymm15, ymm15, ymm2
-	vmovdqa [rsp + 1664], ymm6
-	vpsrld ymm6, ymm9, 12
-	vmovdqa [rsp + 1600], ymm0
-	vpslld ymm0, ymm4, 20
-	vpxor ymm12, ymm12, ymm13
-	vmovdqa [rsp + 1536], ymm13
-	vpslld ymm13, ymm15, 20
-	vpslld ymm9, ymm9, 20
-	vpaddd ymm8, ymm8, [rsp + 1792]
-	vpsrld ymm15, ymm15, 12
-	vpsrld ymm4, ymm4, 12
-	vpor ymm6, ymm6, ymm9
-	vpaddd ymm9, ymm1, [rsp + 1696]
-	vpsrld ymm1, ymm12, 12
-	vpslld ymm12, ymm12, 20
-	vpor ymm4, ymm4, ymm0
-	vpor ymm0, ymm15, ymm13
-	vpor ymm15, ymm1, ymm12
-	vpaddd ymm13, ymm3, ymm0
-	vpaddd ymm1, ymm7, ymm6
-	vpaddd ymm12, ymm8, ymm4
-	vpaddd ymm3, ymm9, ymm15
-	vpxor ymm7, ymm11, ymm1
-	vpxor ymm8, ymm14, ymm13
-	vpxor ymm9, ymm10, ymm12
-	vpxor ymm11, ymm5, ymm3
-	vpshufb ymm14, ymm8, [rip + .Lrotate_8]
-	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
-	vpaddd ymm5, ymm3, [rsp + 1760]
-	vpshufb ymm8, ymm11, [rip + .Lrotate_8]
-	vpshufb ymm9, ymm7, [rip + .Lrotate_8]
-	vpaddd ymm3, ymm2, ymm14
-	vpaddd ymm11, ymm10, [rsp + 1600]
-	vpaddd ymm7, ymm9, [rsp + 1664]
-	vpaddd ymm2, ymm8, [rsp + 1536]
-	vpxor ymm0, ymm0, ymm3
-	vpxor ymm4, ymm4, ymm11
-	vpxor ymm15, ymm15, ymm2
-	vpxor ymm6, ymm6, ymm7
-	vmovdqa [rsp + 1536], ymm11
-	vpsrld ymm11, ymm0, 7
-	vmovdqa [rsp + 1664], ymm3
-	vpslld ymm3, ymm4, 25
-	vmovdqa [rsp + 1600], ymm7
-	vpsrld ymm7, ymm15, 7
-	vpsrld ymm4, ymm4, 7
-	vpaddd ymm12, ymm12, [rsp + 1824]
-	vpaddd ymm13, ymm13, [rsp + 1632]
-	vpslld ymm15, ymm15, 25
+	vpaddd ymm6, ymm11, ymm0
+	vpaddd ymm12, ymm13, [rsp + 1664]
+	vpshufb ymm9, ymm1, [rip + .Lrotate_16]
+	vpaddd ymm11, ymm15, [rsp + 1536]
+	vpxor ymm1, ymm2, ymm12
+	vpxor ymm2, ymm8, ymm6
+	vpaddd ymm8, ymm9, [rsp + 1632]
+	vpxor ymm3, ymm3, ymm11
+	vmovdqa [rsp + 1632], ymm6
+	vpsrld ymm6, ymm2, 12
+	vmovdqa [rsp + 1536], ymm12
+	vpslld ymm12, ymm1, 20
+	vpxor ymm10, ymm10, ymm8
+	vmovdqa [rsp + 1664], ymm8
+	vpslld ymm8, ymm3, 20
+	vpslld ymm2, ymm2, 20
+	vpaddd ymm14, ymm14, [rsp + 1792]
+	vpsrld ymm3, ymm3, 12
+	vpsrld ymm1, ymm1, 12
+	vpor ymm6, ymm6, ymm2
+	vpaddd ymm2, ymm5, [rsp + 1696]
+	vpsrld ymm5, ymm10, 12
+	vpslld ymm10, ymm10, 20
+	vpor ymm1, ymm1, ymm12
+	vpor ymm12, ymm3, ymm8
+	vpor ymm3, ymm5, ymm10
+	vpaddd ymm8, ymm4, ymm12
+	vpaddd ymm5, ymm7, ymm6
+	vpaddd ymm10, ymm14, ymm1
+	vpaddd ymm4, ymm2, ymm3
+	vpxor ymm7, ymm0, ymm5
+	vpxor ymm14, ymm15, ymm8
+	vpxor ymm2, ymm13, ymm10
+	vpxor ymm0, ymm9, ymm4
+	vpshufb ymm15, ymm14, [rip + .Lrotate_8]
+	vpshufb ymm13, ymm2, [rip + .Lrotate_8]
+	vpaddd ymm9, ymm4, [rsp + 1760]
+	vpshufb ymm14, ymm0, [rip + .Lrotate_8]
+	vpshufb ymm2, ymm7, [rip + .Lrotate_8]
+	vpaddd ymm4, ymm11, ymm15
+	vpaddd ymm0, ymm13, [rsp + 1536]
+	vpaddd ymm7, ymm2, [rsp + 1632]
+	vpaddd ymm11, ymm14, [rsp + 1664]
+	vpxor ymm12, ymm12, ymm4
+	vpxor ymm1, ymm1, ymm0
+	vmovdqa [rsp + 1664], ymm0
+	jz .Lcopied_22_groups8
+	vmovdqu ymm0, [r10 + rbx + -30]
+	vmovntdq [r10 + r12 + -30], ymm0
+	prefetcht0 [r10 + rbx + 4096]
+.Lcopied_22_groups8:
+	vpxor ymm0, ymm3, ymm11
+	vpxor ymm3, ymm6, ymm7
+	vpsrld ymm6, ymm12, 7
+	vmovdqa [rsp + 1632], ymm4
+	vpslld ymm4, ymm1, 25
+	vmovdqa [rsp + 1536], ymm7
+	vpsrld ymm7, ymm0, 7
+	vpsrld ymm1, ymm1, 7
+	vpaddd ymm10, ymm10, [rsp + 1824]
+	vpaddd ymm8, ymm8, [rsp + 1600]
 	vpslld ymm0, ymm0, 25
-	vpor ymm4, ymm4, ymm3
-	vpsrld ymm3, ymm6, 7
-	vpslld ymm6, ymm6, 25
-	vpor ymm11, ymm11, ymm0
-	vpor ymm0, ymm7, ymm15
+	vpslld ymm12, ymm12, 25
+	vpor ymm1, ymm1, ymm4
+	vpsrld ymm4, ymm3, 7
+	vpslld ymm3, ymm3, 25
+	vpor ymm6, ymm6, ymm12
+	vpor ymm12, ymm7, ymm0
 	jmp .Llast_odd_1024_groups8
 .Llast_odd_1024_groups8:
-	vpor ymm7, ymm3, ymm6
-	vpaddd ymm15, ymm12, ymm11
-	vpaddd ymm3, ymm13, ymm0
-	vpaddd ymm6, ymm1, ymm4
-	vpaddd ymm12, ymm5, ymm7
-	vpxor ymm13, ymm8, ymm6
-	vpxor ymm1, ymm9, ymm15
-	vpxor ymm5, ymm10, ymm3
-	vpxor ymm8, ymm14, ymm12
-	vpshufb ymm9, ymm5, [rip + .Lrotate_16]
-	vpshufb ymm10, ymm1, [rip + .Lrotate_16]
-	vpaddd ymm14, ymm3, [rsp + 1728]
+	vpor ymm7, ymm4, ymm3
+	vpaddd ymm0, ymm10, ymm6
+	vpaddd ymm4, ymm8, ymm12
+	vpaddd ymm3, ymm5, ymm1
+	vpaddd ymm10, ymm9, ymm7
+	vpxor ymm8, ymm14, ymm3
+	vpxor ymm5, ymm2, ymm0
+	vpxor ymm9, ymm13, ymm4
+	vpxor ymm14, ymm15, ymm10
+	vpshufb ymm2, ymm9, [rip + .Lrotate_16]
+	vpshufb ymm13, ymm5, [rip + .Lrotate_16]
+	vpaddd ymm15, ymm4, [rsp + 1728]
+	vpshufb ymm9, ymm14, [rip + .Lrotate_16]
 	vpshufb ymm5, ymm8, [rip + .Lrotate_16]
-	vpshufb ymm1, ymm13, [rip + .Lrotate_16]
-	vpaddd ymm3, ymm2, ymm10
-	vpaddd ymm8, ymm9, [rsp + 1600]
-	vpaddd ymm13, ymm1, [rsp + 1664]
-	vpaddd ymm2, ymm5, [rsp + 1536]
-	vpxor ymm11, ymm11, ymm3
-	vpxor ymm0, ymm0, ymm8
-	vpxor ymm4, ymm4, ymm13
-	vpxor ymm7, ymm7, ymm2
-	vmovdqa [rsp + 1536], ymm8
-	vpsrld ymm8, ymm11, 12
-	vpslld ymm11, ymm11, 20
-	vmovdqa [rsp + 1664], ymm2
-	vpsrld ymm2, ymm7, 12
-	vmovdqa [rsp + 1600], ymm13
-	vpsrld ymm13, ymm4, 12
-	vpor ymm8, ymm8, ymm11
-	vpslld ymm11, ymm7, 20
-	vpslld ymm7, ymm4, 20
-	vpaddd ymm4, ymm15, ymm8
-	vpsrld ymm15, ymm0, 12
-	vpslld ymm0, ymm0, 20
-	vpor ymm2, ymm2, ymm11
-	vpor ymm11, ymm13, ymm7
-	vpor ymm13, ymm15, ymm0
-	vpaddd ymm7, ymm6, ymm11
-	vpaddd ymm15, ymm12, ymm2
-	vpxor ymm0, ymm10, ymm4
-	vpaddd ymm6, ymm14, ymm13
-	vpxor ymm12, ymm5, ymm15
-	vpxor ymm10, ymm1, ymm7
-	vpshufb ymm14, ymm0, [rip + .Lrotate_8]
-	vpxor ymm5, ymm9, ymm6
-	vpshufb ymm1, ymm12, [rip + .Lrotate_8]
-	vpshufb ymm0, ymm10, [rip + .Lrotate_8]
-	vpaddd ymm9, ymm3, ymm14
-	vpshufb ymm12, ymm5, [rip + .Lrotate_8]
-	vpaddd ymm10, ymm0, [rsp + 1600]
-	vpaddd ymm3, ymm1, [rsp + 1664]
-	vpxor ymm5, ymm8, ymm9
-	vpaddd ymm8, ymm12, [rsp + 1536]
-	vpxor ymm2, ymm2, ymm3
-	vpxor ymm11, ymm11, ymm10
-	vmovdqa [rsp + 1536], ymm12
-	vpslld ymm12, ymm5, 25
-	vpxor ymm13, ymm13, ymm8
+	vpaddd ymm4, ymm11, ymm13
+	vpaddd ymm14, ymm2, [rsp + 1536]
+	vpaddd ymm8, ymm5, [rsp + 1632]
+	vpaddd ymm11, ymm9, [rsp + 1664]
+	vpxor ymm6, ymm6, ymm4
+	vpxor ymm12, ymm12, ymm14
+	vpxor ymm1, ymm1, ymm8
+	vpxor ymm7, ymm7, ymm11
 	vmovdqa [rsp + 1664], ymm14
-	vpslld ymm14, ymm2, 25
-	vpsrld ymm5, ymm5, 7
-	vpxor ymm4, ymm4, ymm3
-	vpslld ymm3, ymm11, 25
+	vpsrld ymm14, ymm6, 12
+	vpslld ymm6, ymm6, 20
+	vmovdqa [rsp + 1632], ymm11
+	vpsrld ymm11, ymm7, 12
+	vmovdqa [rsp + 1536], ymm8
+	vpsrld ymm8, ymm1, 12
+	vpor ymm14, ymm14, ymm6
+	vpslld ymm6, ymm7, 20
+	vpslld ymm7, ymm1, 20
+	vpaddd ymm1, ymm0, ymm14
+	vpsrld ymm0, ymm12, 12
+	vpslld ymm12, ymm12, 20
+	vpor ymm11, ymm11, ymm6
+	vpor ymm6, ymm8, ymm7
+	vpor ymm8, ymm0, ymm12
+	vpaddd ymm7, ymm3, ymm6
+	vpaddd ymm0, ymm10, ymm11
+	vpxor ymm12, ymm13, ymm1
+	vpaddd ymm3, ymm15, ymm8
+	vpxor ymm10, ymm9, ymm0
+	vpxor ymm13, ymm5, ymm7
+	vpshufb ymm15, ymm12, [rip + .Lrotate_8]
+	vpxor ymm9, ymm2, ymm3
+	vpshufb ymm5, ymm10, [rip + .Lrotate_8]
+	vpshufb ymm12, ymm13, [rip + .Lrotate_8]
+	vpaddd ymm2, ymm4, ymm15
+	vpshufb ymm10, ymm9, [rip + .Lrotate_8]
+	vpaddd ymm13, ymm12, [rsp + 1536]
+	vpaddd ymm4, ymm5, [rsp + 1632]
+	vpxor ymm9, ymm14, ymm2
+	vpaddd ymm14, ymm10, [rsp + 1664]
+	vpxor ymm11, ymm11, ymm4
+	vpxor ymm6, ymm6, ymm13
+	vmovdqa [rsp + 1664], ymm10
+	vpslld ymm10, ymm9, 25
+	vpxor ymm8, ymm8, ymm14
+	vmovdqa [rsp + 1632], ymm15
+	vpslld ymm15, ymm11, 25
+	vpsrld ymm9, ymm9, 7
+	vpxor ymm1, ymm1, ymm4
+	vpslld ymm4, ymm6, 25
 	jmp .Llast_odd_1088_groups8
 .Llast_odd_1088_groups8:
-	vmovdqa [rsp + 1600], ymm4
-	vpsrld ymm4, ymm13, 7
-	vpor ymm5, ymm5, ymm12
-	vpxor ymm12, ymm7, ymm8
-	vpsrld ymm7, ymm2, 7
-	vpslld ymm8, ymm13, 25
-	vpxor ymm2, ymm6, ymm10
-	vpxor ymm13, ymm5, ymm1
-	vpsrld ymm6, ymm11, 7
-	vpor ymm10, ymm7, ymm14
-	vpor ymm5, ymm4, ymm8
-	vpxor ymm1, ymm15, ymm9
-	vpor ymm11, ymm6, ymm3
-	vpxor ymm7, ymm5, ymm0
-	vpxor ymm14, ymm10, [rsp + 1664]
-	vpunpckldq ymm4, ymm2, ymm1
-	vpxor ymm8, ymm11, [rsp + 1536]
-	vpunpckldq ymm15, ymm12, [rsp + 1600]
-	vpunpckhdq ymm9, ymm13, ymm7
-	vpunpckhdq ymm6, ymm12, [rsp + 1600]
-	vpunpckhdq ymm3, ymm14, ymm8
-	vpunpckldq ymm5, ymm14, ymm8
-	vpunpckhdq ymm0, ymm2, ymm1
-	vpunpckldq ymm10, ymm13, ymm7
-	vpunpckhqdq ymm11, ymm3, ymm9
-	vpunpcklqdq ymm12, ymm6, ymm0
-	vpunpcklqdq ymm14, ymm5, ymm10
-	vextracti128 [rdi + 240], ymm11, 1
-	vpunpcklqdq ymm8, ymm3, ymm9
-	vpunpcklqdq ymm2, ymm15, ymm4
-	vextracti128 [rdi + 144], ymm14, 1
-	vpunpckhqdq ymm1, ymm5, ymm10
-	vpunpckhqdq ymm13, ymm6, ymm0
-	vmovdqu [rdi + 112], xmm11
-	vpunpckhqdq ymm7, ymm15, ymm4
-	vextracti128 [rdi + 176], ymm1, 1
+	vmovdqa [rsp + 1536], ymm1
+	vpsrld ymm1, ymm8, 7
+	vpor ymm9, ymm9, ymm10
+	vpxor ymm10, ymm7, ymm14
+	vpsrld ymm7, ymm11, 7
+	vpslld ymm14, ymm8, 25
+	vpxor ymm11, ymm3, ymm13
+	vpxor ymm8, ymm9, ymm5
+	vpsrld ymm3, ymm6, 7
+	vpor ymm13, ymm7, ymm15
+	vpor ymm9, ymm1, ymm14
+	vpxor ymm5, ymm0, ymm2
+	vpor ymm6, ymm3, ymm4
+	vpxor ymm7, ymm9, ymm12
+	vpxor ymm15, ymm13, [rsp + 1632]
+	vpunpckldq ymm1, ymm11, ymm5
+	vpxor ymm14, ymm6, [rsp + 1664]
+	vpunpckldq ymm0, ymm10, [rsp + 1536]
+	vpunpckhdq ymm2, ymm8, ymm7
+	vpunpckhdq ymm3, ymm10, [rsp + 1536]
+	vpunpckhdq ymm4, ymm15, ymm14
+	vpunpckldq ymm9, ymm15, ymm14
+	vpunpckhdq ymm12, ymm11, ymm5
+	vpunpckldq ymm13, ymm8, ymm7
+	vpunpckhqdq ymm6, ymm4, ymm2
+	vpunpcklqdq ymm10, ymm3, ymm12
+	vpunpcklqdq ymm15, ymm9, ymm13
+	vextracti128 [rdi + 240], ymm6, 1
+	vpunpcklqdq ymm14, ymm4, ymm2
+	vpunpcklqdq ymm11, ymm0, ymm1
+	vextracti128 [rdi + 144], ymm15, 1
+	vpunpckhqdq ymm5, ymm9, ymm13
+	vpunpckhqdq ymm8, ymm3, ymm12
+	vmovdqu [rdi + 112], xmm6
+	vpunpckhqdq ymm7, ymm0, ymm1
+	vextracti128 [rdi + 176], ymm5, 1
 	vmovdqu [rdi + 32], xmm7
 	vextracti128 [rdi + 160], ymm7, 1
-	vextracti128 [rdi + 224], ymm13, 1
-	vmovdqu [rdi + 16], xmm14
-	vmovdqu [rdi + 48], xmm1
-	vmovdqu [rdi + 64], xmm12
-	vmovdqu [rdi + 0], xmm2
-	vmovdqu [rdi + 80], xmm8
-	vextracti128 [rdi + 208], ymm8, 1
-	vmovdqu [rdi + 96], xmm13
-	vextracti128 [rdi + 128], ymm2, 1
-	vextracti128 [rdi + 192], ymm12, 1
+	vextracti128 [rdi + 224], ymm8, 1
+	vmovdqu [rdi + 16], xmm15
+	vmovdqu [rdi + 48], xmm5
+	vmovdqu [rdi + 64], xmm10
+	vmovdqu [rdi + 0], xmm11
+	jz .Lcopied_23_groups8
+	vmovdqu ymm4, [r11 + rbx + -30]
+	vmovntdq [r11 + r12 + -30], ymm4
+	prefetcht0 [r11 + rbx + 4096]
+.Lcopied_23_groups8:
+	vmovdqu [rdi + 80], xmm14
+	vextracti128 [rdi + 208], ymm14, 1
+	vmovdqu [rdi + 96], xmm8
+	vextracti128 [rdi + 128], ymm11, 1
+	vextracti128 [rdi + 192], ymm10, 1
 	jmp .Lnext_groups8
 .Ldone_groups8:
 	mov ecx, [rsp + 8]

@@ -22,6 +22,9 @@
 #define AT_ONCE_VECTORS 4
 /* Bytes of children with which a streamed batch begins: at least one group of the largest arity. */
 #define FIRST_BYTES ((size_t)8 << 10)
+/* Bytes of leaves behind them that are asked for meanwhile: kernels that copy ask for what is so much further on. */
+#define ASKED_BYTES ((size_t)4 << 10)
+#define LINE_BYTES ((size_t)64)
 
 rotor_block_shape rotor_block_shape_for(rotor_radix radix, uint32_t lanes) {
     /* The top level of a block should fill the vector unit: a level of fewer groups than lanes costs as much as a full
@@ -71,6 +74,16 @@ static void stream_nodes(const growth *grown, uint64_t first, uint64_t last) {
         rotor_nodes_stream(target, source->bytes, run);
         first += run;
         source += run;
+    }
+}
+
+/* Has the first of `count` leaves fetched into the caches. Left to the kernel that hashes them, they would be waited for:
+ * 3 % of a batch of 1,000 at arity 16. */
+static void ask_for(const rotor_hash *leaves, uint64_t count) {
+    uint64_t bytes = count * ROTOR_HASH_BYTES;
+    bytes = bytes < ASKED_BYTES ? bytes : ASKED_BYTES;
+    for (uint64_t at = 0; at < bytes; at += LINE_BYTES) {
+        __builtin_prefetch(leaves->bytes + at);
     }
 }
 
@@ -154,7 +167,8 @@ static uint64_t hash_and_copy_some(const growth *grown, uint64_t group, uint64_t
 
 /* The first groups of a batch: with leaves that the tree had before, or with nothing readable before them. They are
  * hashed from a copy, since what has just been streamed would have to be read back from memory. Returns how many. */
-static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t group, uint64_t most) {
+static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t last, uint64_t group,
+                                   uint64_t most) {
     rotor_tree *tree = grown->tree;
     uint8_t copy[ROTOR_HASH_BYTES + FIRST_BYTES];
     uint8_t *children = copy + ROTOR_HASH_BYTES;
@@ -172,6 +186,7 @@ static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t
     const rotor_hash *source = grown->source + (first - grown->first);
     memcpy(children + old * ROTOR_HASH_BYTES, source, count * ROTOR_HASH_BYTES);
     stream_nodes(grown, first, first + count);
+    ask_for(source + count, last - first - count);
     return hash_into_level(tree, grown->level + 1, group, most, children);
 }
 
@@ -186,7 +201,7 @@ static void build_streamed_level(const growth *grown, uint64_t first, uint64_t l
     uint64_t group = rotor_radix_div(radix, first);
     uint64_t end = rotor_radix_div(radix, last);
     if (group < end && group * radix.n <= grown->first) {
-        group += build_first_groups(grown, first, group, end - group);
+        group += build_first_groups(grown, first, last, group, end - group);
     }
     uint64_t stored = group * radix.n;
     while (group < end) {
