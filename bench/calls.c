@@ -18,7 +18,7 @@ typedef enum call_kind {
     CALL_GROUPS,
     CALL_GROUPS_STORED,
     CALL_NODE,
-    CALL_PREPARE, /* of step number `at` for a node of `width` children */
+    CALL_PREPARE, /* of step number `at` for a node of `width` children, with the `groups` - 1 that follow */
     CALL_PATH,    /* of `groups` steps from number `at` on */
 } call_kind;
 
@@ -70,11 +70,11 @@ static void noted_node(uint8_t out[32], const uint8_t *children, unsigned width)
     real->hash_node(out, children, width);
 }
 
-static void noted_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width) {
-    if (recording != NULL) {
-        note(recording, CALL_PREPARE, 1, width, (size_t)(step - recorded->edge_steps));
+static void noted_prepare(rotor_path_step *const *steps, size_t count) {
+    for (size_t i = 0; i < count && recording != NULL; i++) {
+        note(recording, CALL_PREPARE, count - i, steps[i]->width, (size_t)(steps[i] - recorded->edge_steps));
     }
-    real->prepare_step(step, leading, width);
+    real->prepare_steps(steps, count);
 }
 
 static void noted_path(rotor_hash *path, const rotor_path_step *steps, size_t count) {
@@ -108,9 +108,9 @@ static void idle_node(uint8_t out[32], const uint8_t *children, unsigned width) 
     (void)width;
 }
 
-static void idle_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width) {
-    step->width = width;
-    (void)leading;
+static void idle_prepare(rotor_path_step *const *steps, size_t count) {
+    (void)steps;
+    (void)count;
 }
 
 static void idle_path(rotor_hash *path, const rotor_path_step *steps, size_t count) {
@@ -142,7 +142,7 @@ rotor_tree *rotor_bench_recorded_tree(const rotor_bench *bench, unsigned n) {
     real = bench->hasher;
     noted = *real;
     noted.hash_node = noted_node;
-    noted.prepare_step = noted_prepare;
+    noted.prepare_steps = noted_prepare;
     noted.hash_path = noted_path;
     noted.hash_groups = noted_groups;
     noted.hash_and_copy = real->hash_and_copy != NULL ? noted_stored : NULL;
@@ -156,7 +156,7 @@ rotor_tree *rotor_bench_idle_tree(const rotor_bench *bench, unsigned n) {
     static rotor_hasher idle;
     idle = *bench->hasher;
     idle.hash_node = idle_node;
-    idle.prepare_step = idle_prepare;
+    idle.prepare_steps = idle_prepare;
     idle.hash_path = idle_path;
     idle.hash_groups = idle_groups;
     idle.hash_and_copy = bench->hasher->hash_and_copy != NULL ? idle_stored : NULL;
@@ -209,6 +209,8 @@ typedef struct stage {
     rotor_hash last; /* of the chain */
     rotor_hash path[ROTOR_MAX_DEPTH + 1];
     rotor_path_step steps[ROTOR_MAX_DEPTH];
+    rotor_path_step *together[ROTOR_MAX_DEPTH]; /* those that are to be prepared by one call */
+    size_t waiting;
 } stage;
 
 /* In pieces that stay in the cache, each of whole vectors. */
@@ -228,12 +230,23 @@ static void make_groups(stage *on, const rotor_bench_call *call) {
     }
 }
 
+/* The last of those that were prepared together has the others prepared as well. */
+static void make_prepared(stage *on, size_t at, unsigned width, size_t left) {
+    on->steps[at].width = width;
+    on->steps[at].leading = on->input + HEAD;
+    on->together[on->waiting++] = &on->steps[at];
+    if (left == 1) {
+        on->hasher->prepare_steps(on->together, on->waiting);
+        on->waiting = 0;
+    }
+}
+
 static void make_chain(stage *on, const rotor_bench_call *call) {
     if (call->kind == CALL_NODE) {
         memcpy(on->input + HEAD, &on->last, sizeof on->last);
         on->hasher->hash_node(on->last.bytes, on->input + HEAD, call->width);
     } else if (call->kind == CALL_PREPARE) {
-        on->hasher->prepare_step(&on->steps[call->at], on->input + HEAD, call->width);
+        make_prepared(on, call->at, call->width, call->groups);
     } else {
         on->path[call->at] = on->last;
         on->hasher->hash_path(on->path + call->at, on->steps + call->at, call->groups);
@@ -255,7 +268,7 @@ double rotor_bench_calls_ns(const rotor_bench_calls *calls, unsigned which) {
     rotor_bench_fill(on.input, bytes, 3);
     for (size_t i = 0; i < ROTOR_MAX_DEPTH; i++) {
         if (calls->prepared[i] > 0) {
-            on.hasher->prepare_step(&on.steps[i], on.input + HEAD, calls->prepared[i]);
+            make_prepared(&on, i, calls->prepared[i], 1);
         }
     }
     uint64_t begin = rotor_bench_thread_ns();

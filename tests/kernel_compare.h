@@ -195,11 +195,22 @@ static inline bool compare_fenced_node(const rotor_hasher *hasher, const compare
     rotor_hash *path = (void *)(at_end ? end - 2 * sizeof *path : first);
     rotor_path_step *step = (void *)(at_end ? first : end - sizeof *step);
     memcpy(leading, buffers->data, bytes - 32);
-    memcpy(path, buffers->data + bytes - 32, 32);
-    hasher->prepare_step(step, leading, width);
-    hasher->hash_path(path, step, 1);
-    if (memcmp(&path[1], buffers->expected, 32) != 0) {
-        return compare_report(hasher, "wrong path at a page's end", width, 1, 0, 0);
+    for (size_t count = 1; count <= 3; count++) {
+        rotor_path_step others[2];
+        rotor_path_step *const steps[] = {step, &others[0], &others[1]};
+        for (size_t i = 0; i < count; i++) {
+            steps[i]->width = width;
+            steps[i]->leading = leading;
+        }
+        hasher->prepare_steps(steps, count);
+        for (size_t i = 0; i < count; i++) {
+            memcpy(path, buffers->data + bytes - 32, 32);
+            memset(&path[1], COMPARE_CANARY, sizeof path[1]);
+            hasher->hash_path(path, steps[i], 1);
+            if (memcmp(&path[1], buffers->expected, 32) != 0) {
+                return compare_report(hasher, "wrong path at a page's end", width, count, 0, 0);
+            }
+        }
     }
     return true;
 }
@@ -249,8 +260,9 @@ static inline bool compare_steps(const rotor_hasher *hasher, const compare_buffe
         uint8_t children[32 * COMPARE_MAX_WIDTH + 1];
         memcpy(children + 1, buffers->data + 32 * (size_t)width, 32 * (size_t)width);
         uint8_t *last = children + 1 + 32 * (size_t)(width - 1);
-        rotor_path_step step;
-        hasher->prepare_step(&step, children + 1, width);
+        rotor_path_step step = {.width = width, .leading = children + 1};
+        rotor_path_step *const steps[] = {&step};
+        hasher->prepare_steps(steps, 1);
         if (step.width != width) {
             return compare_report(hasher, "step without its width", width, 1, 1, 0);
         }
@@ -276,13 +288,17 @@ static inline bool compare_steps(const rotor_hasher *hasher, const compare_buffe
 static inline bool compare_path(const rotor_hasher *hasher, const compare_buffers *buffers, const unsigned *widths,
                                 size_t count) {
     rotor_path_step steps[COMPARE_MAX_STEPS];
+    rotor_path_step *addresses[COMPARE_MAX_STEPS] = {NULL};
     rotor_hash path[COMPARE_MAX_STEPS + 2];
     memset(steps, COMPARE_CANARY, sizeof steps);
     memset(path, COMPARE_CANARY, sizeof path);
     memcpy(&path[0], buffers->data + 7, 32);
     for (size_t i = 0; i < count; i++) {
-        hasher->prepare_step(&steps[i], buffers->data + 40 * i, widths[i]);
+        steps[i].width = widths[i];
+        steps[i].leading = buffers->data + 40 * i;
+        addresses[i] = &steps[i];
     }
+    hasher->prepare_steps(addresses, count);
     hasher->hash_path(path, steps, count);
     rotor_hash node;
     memcpy(&node, buffers->data + 7, sizeof node);

@@ -154,17 +154,18 @@ static void steps_keep_leading_children(void **state) {
     for (size_t i = 0; rotor_hasher_nth(ROTOR_HASH_BLAKE3, i) != NULL; i++) {
         const rotor_hasher *hasher = rotor_hasher_nth(ROTOR_HASH_BLAKE3, i);
         for (unsigned width = 2; width <= 31; width++) {
-            rotor_path_step step;
+            rotor_path_step step = {.width = width, .leading = children};
+            rotor_path_step *const steps[] = {&step};
             rotor_hash path[2];
             uint8_t before[32];
             memcpy(&path[0], children + 32 * (size_t)(width - 1), sizeof path[0]);
-            hasher->prepare_step(&step, children, width);
+            hasher->prepare_steps(steps, 1);
             hasher->hash_path(path, &step, 1);
             memcpy(before, &path[1], sizeof before);
             children[1] ^= 0x40;
             hasher->hash_path(path, &step, 1);
             assert_memory_equal(before, &path[1], sizeof before);
-            hasher->prepare_step(&step, children, width);
+            hasher->prepare_steps(steps, 1);
             hasher->hash_path(path, &step, 1);
             assert_memory_not_equal(before, &path[1], sizeof before);
             hasher->hash_node(before, children, width);

@@ -20,14 +20,14 @@
 #define ROTOR_HASH_HEADROOM 2
 
 /* A node of a path, of which everything but its last child is known: what a hasher could do about it beforehand. All
- * but `width` belong to the profile. A node of one child is that child. The layout is known to assembly. */
+ * but `width` and `leading` belong to the profile. A node of one child is that child. The layout is known to assembly. */
 typedef struct rotor_path_step {
     uint32_t state[16]; /* BLAKE3: before the block in which the last child begins, or before its first diagonals */
     uint32_t words[8];  /* what precedes that child in this block, as far as it is whole words */
     uint32_t before;    /* the two bytes right before the child */
     uint32_t width;     /* children in all, 1..255; 0: not prepared */
     uint32_t blocks;    /* BLAKE3: how many depend on the last child, and how */
-    const uint8_t *leading;
+    const uint8_t *leading; /* the children before the last; not read if there are none */
 } rotor_path_step;
 
 typedef struct rotor_hasher {
@@ -40,9 +40,9 @@ typedef struct rotor_hasher {
     /* One node. */
     void (*hash_node)(uint8_t out[32], const uint8_t *children, unsigned width);
 
-    /* Prepares a step for a node of `width` children, 1..255, of which the width-1 leading ones are given. They have to
-     * stay there and unchanged for as long as the step is used. */
-    void (*prepare_step)(rotor_path_step *step, const uint8_t *leading, unsigned width);
+    /* Prepares steps of which `width`, 1..255, and `leading` are set: the width-1 children before the last. These have
+     * to stay there and unchanged for as long as a step is used. Several at once may be cheaper than one by one. */
+    void (*prepare_steps)(rotor_path_step *const *steps, size_t count);
 
     /* Hashes from a node to one above it: path[i+1] becomes the node of steps[i] with the last child path[i]. */
     void (*hash_path)(rotor_hash *path, const rotor_path_step *steps, size_t count);

@@ -6,6 +6,7 @@
 
 #include "hash/by_lanes.h"
 #include "hash/lone.h"
+#include "hash/pair.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -105,7 +106,7 @@ const rotor_hasher rotor_blake3_avx2_c = {
     .kernel = "avx2-c",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_lone_prepare,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups_c,
 };
@@ -126,7 +127,9 @@ static void hash_groups(uint8_t *out, const uint8_t *children, size_t groups, un
     children += 32 * width * whole;
     if (rest == 1) {
         rotor_lone_node(out, children, width);
-    } else if (rest > 1) {
+    } else if (rest == 2) {
+        rotor_pair_nodes_avx2(out, children, width);
+    } else if (rest > 2) {
         rotor_blake3_avx2_groups8(out, children, width, rest, NULL);
     }
 }
@@ -150,7 +153,7 @@ const rotor_hasher rotor_blake3_avx2 = {
     .kernel = "avx2",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_pair_prepare_avx2,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
     .copied_width = ROTOR_BLAKE3_ASM_WIDTH_MAX,

@@ -129,7 +129,7 @@ const rotor_hasher rotor_blake3_avx512_c = {
     .kernel = "avx512-c",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_lone_prepare,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups_c,
 };
@@ -158,7 +158,7 @@ const rotor_hasher rotor_blake3_avx512 = {
     .kernel = "avx512",
     .lanes = ROTOR_BLAKE3_AVX512_WIDE_LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_lone_prepare,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
 };

@@ -97,7 +97,7 @@ const rotor_hasher rotor_blake3_neon = {
     .kernel = "neon",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_lone_prepare,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
 };

@@ -15,7 +15,7 @@ const rotor_hasher rotor_blake3_portable = {
     .kernel = "portable",
     .lanes = 1,
     .hash_node = rotor_lone_node_portable,
-    .prepare_step = rotor_lone_prepare_portable,
+    .prepare_steps = rotor_lone_prepare_portable,
     .hash_path = rotor_lone_path_portable,
     .hash_groups = hash_groups,
 };

@@ -98,7 +98,7 @@ const rotor_hasher rotor_blake3_sse41 = {
     .kernel = "sse41",
     .lanes = LANES,
     .hash_node = rotor_lone_node,
-    .prepare_step = rotor_lone_prepare,
+    .prepare_steps = rotor_lone_prepare,
     .hash_path = rotor_lone_path,
     .hash_groups = hash_groups,
 };

@@ -9,11 +9,14 @@
 #include "hash/blake3.h"
 #include "hash/kernels.h"
 #include "hash/node.h"
+#include "hash/pair.h"
 #include "hash/words.h"
 
 #include <string.h>
 
 #define BLOCK_BYTES ROTOR_BLAKE3_BLOCK_BYTES
+/* Steps that are prepared together at most: of four at arity 16 and batches of a thousand leaves the rest is ready. */
+#define PAIRED_STEPS 8
 #define LAST_FLAGS (ROTOR_BLAKE3_CHUNK_END | ROTOR_BLAKE3_ROOT)
 
 /* ROTOR_BLAKE3_IV as bytes. */
@@ -59,82 +62,80 @@ static void hash_wide(rotor_blake3_compress_fn *compress, uint8_t out[32], const
     rotor_blake3_final(&state, out);
 }
 
+/* The blocks of a node of one chunk, or the first of them, where they lie: the first and the last, which are not blocks
+ * of the children's bytes, in copies. */
+typedef struct laid_out {
+    uint8_t first[BLOCK_BYTES];
+    uint8_t last[BLOCK_BYTES];
+    const uint8_t *blocks[ROTOR_BLAKE3_CHUNK_BLOCKS];
+    rotor_lone_run run;
+} laid_out;
+
+/* The first `full` blocks, at least one, of a node of `width` children. */
+static inline void lay_out_leading(laid_out *node, const uint8_t *children, unsigned full, unsigned width) {
+    const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
+    shift_in(node->first, prefix, children, sizeof node->first);
+    node->blocks[0] = node->first;
+    for (unsigned i = 1; i < full; i++) {
+        node->blocks[i] = children + BLOCK_BYTES * i - ROTOR_NODE_PREFIX_BYTES;
+    }
+    node->run = (rotor_lone_run){.cv = iv_bytes,
+                                 .blocks = node->blocks,
+                                 .count = full,
+                                 .first_flags = ROTOR_BLAKE3_CHUNK_START,
+                                 .last_flags = 0,
+                                 .last_bytes = BLOCK_BYTES};
+}
+
+/* A node of 2..ROTOR_NODE_CHUNK_WIDTH children. */
+static inline void lay_out_node(laid_out *node, const uint8_t *children, unsigned width) {
+    unsigned full = width / 2;
+    lay_out_leading(node, children, full, width);
+    const uint8_t *rest = children + BLOCK_BYTES * (size_t)full;
+    memset(node->last, 0, sizeof node->last);
+    if ((width & 1) != 0) {
+        memcpy(node->last, rest - ROTOR_NODE_PREFIX_BYTES, 34);
+    } else {
+        memcpy(node->last, rest - ROTOR_NODE_PREFIX_BYTES, 2);
+    }
+    node->blocks[full] = node->last;
+    node->run.count = full + 1;
+    node->run.last_flags = LAST_FLAGS;
+    node->run.last_bytes = (width & 1) != 0 ? 34 : 2;
+}
+
 static inline void hash_node(rotor_lone_fn *lone, rotor_blake3_compress_fn *compress, uint8_t out[32],
                              const uint8_t *children, unsigned width) {
     if (width > ROTOR_NODE_CHUNK_WIDTH) {
         hash_wide(compress, out, children, 32 * (size_t)width, NULL, 0, width);
         return;
     }
-    const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
-    uint8_t first[BLOCK_BYTES];
-    uint8_t last[BLOCK_BYTES] = {0};
-    const uint8_t *blocks[ROTOR_BLAKE3_CHUNK_BLOCKS];
-    unsigned full = width / 2;
-    shift_in(first, prefix, children, sizeof first);
-    blocks[0] = first;
-    for (unsigned i = 1; i < full; i++) {
-        blocks[i] = children + BLOCK_BYTES * i - ROTOR_NODE_PREFIX_BYTES;
-    }
-    const uint8_t *rest = children + BLOCK_BYTES * (size_t)full;
-    if ((width & 1) != 0) {
-        memcpy(last, rest - ROTOR_NODE_PREFIX_BYTES, 34);
-    } else {
-        memcpy(last, rest - ROTOR_NODE_PREFIX_BYTES, 2);
-    }
-    blocks[full] = last;
-    const rotor_lone_run run = {.cv = iv_bytes,
-                                .blocks = blocks,
-                                .count = full + 1,
-                                .first_flags = ROTOR_BLAKE3_CHUNK_START,
-                                .last_flags = LAST_FLAGS,
-                                .last_bytes = (width & 1) != 0 ? 34 : 2};
-    lone(out, &run);
+    laid_out node;
+    lay_out_node(&node, children, width);
+    lone(out, &node.run);
 }
 
-/* The chaining value after the first `blocks` blocks of a node of `width` children. */
-static inline void hash_leading(rotor_lone_fn *lone, uint32_t cv[8], const uint8_t *leading, unsigned blocks,
-                                unsigned width) {
-    static const uint32_t iv[8] = ROTOR_BLAKE3_IV;
-    if (blocks == 0) {
-        memcpy(cv, iv, sizeof iv);
-        return;
-    }
-    const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
-    uint8_t first[BLOCK_BYTES];
-    const uint8_t *addresses[ROTOR_BLAKE3_CHUNK_BLOCKS];
-    shift_in(first, prefix, leading, sizeof first);
-    addresses[0] = first;
-    for (unsigned i = 1; i < blocks; i++) {
-        addresses[i] = leading + BLOCK_BYTES * i - ROTOR_NODE_PREFIX_BYTES;
-    }
-    const rotor_lone_run run = {.cv = iv_bytes,
-                                .blocks = addresses,
-                                .count = blocks,
-                                .first_flags = ROTOR_BLAKE3_CHUNK_START,
-                                .last_flags = 0,
-                                .last_bytes = BLOCK_BYTES};
-    uint8_t bytes[32];
-    lone(bytes, &run);
-    for (unsigned i = 0; i < 8; i++) {
-        cv[i] = rotor_load32(bytes + 4 * i);
-    }
+/* How many blocks of a node of `width` children lie wholly before the last child. What follows is one short block when
+ * the width is odd. When it is even there is a full block that begins with another child, and a short one. */
+static inline unsigned leading_blocks(unsigned width) {
+    return width > ROTOR_NODE_CHUNK_WIDTH ? 0 : (width - 1) / 2;
 }
 
-/* (width-1)/2 blocks lie wholly before the last child. What follows is one short block when the width is odd. When it
- * is even there is a full block that begins with another child, and a short one. */
-static inline void prepare_step(rotor_lone_fn *lone, rotor_path_step *step, const uint8_t *leading, unsigned width) {
-    step->width = width;
-    step->leading = leading;
+/* Prepares a step, given the chaining value after the leading blocks. */
+static inline void start_step(rotor_path_step *step, const uint8_t leading_cv[32]) {
+    unsigned width = step->width;
     if (width == 1 || width > ROTOR_NODE_CHUNK_WIDTH) {
         step->blocks = width == 1 ? ROTOR_PATH_NONE : ROTOR_PATH_CHUNKS;
         return;
     }
     const uint8_t prefix[ROTOR_NODE_PREFIX_BYTES] = {ROTOR_NODE_TAG, (uint8_t)width};
-    unsigned whole = (width - 1) / 2;
-    const uint8_t *rest = leading + BLOCK_BYTES * (size_t)whole;
+    unsigned whole = leading_blocks(width);
+    const uint8_t *rest = step->leading + BLOCK_BYTES * (size_t)whole;
     const uint8_t *before = whole > 0 ? rest - ROTOR_NODE_PREFIX_BYTES : prefix;
     uint32_t cv[8];
-    hash_leading(lone, cv, leading, whole, width);
+    for (unsigned i = 0; i < 8; i++) {
+        cv[i] = rotor_load32(leading_cv + 4 * i);
+    }
     if ((width & 1) != 0) {
         step->blocks = ROTOR_PATH_ONE;
         rotor_blake3_start(step->state, cv, 34, 0, LAST_FLAGS);
@@ -152,11 +153,24 @@ static inline void prepare_step(rotor_lone_fn *lone, rotor_path_step *step, cons
     step->before = (uint32_t)before[0] | (uint32_t)before[1] << 8;
 }
 
+static inline void prepare_step(rotor_lone_fn *lone, rotor_path_step *step) {
+    unsigned blocks = leading_blocks(step->width);
+    if (blocks == 0) {
+        start_step(step, iv_bytes);
+        return;
+    }
+    laid_out node;
+    uint8_t cv[32];
+    lay_out_leading(&node, step->leading, blocks, step->width);
+    lone(cv, &node.run);
+    start_step(step, cv);
+}
+
 static void hash_wide_step(rotor_blake3_compress_fn *compress, rotor_hash *path, const rotor_path_step *step) {
     hash_wide(compress, path[1].bytes, step->leading, 32 * (size_t)(step->width - 1), path[0].bytes, 32, step->width);
 }
 
-/* Hashes a node of one chunk on from where prepare_step() left it. */
+/* Hashes a node of one chunk on from where prepare_steps() left it. */
 static void finish_step(uint8_t out[32], const rotor_path_step *step, const uint8_t last[32]) {
     const uint8_t before[ROTOR_NODE_PREFIX_BYTES] = {(uint8_t)step->before, (uint8_t)(step->before >> 8)};
     const bool two = step->blocks == ROTOR_PATH_TWO;
@@ -198,8 +212,10 @@ void rotor_lone_node_portable(uint8_t out[32], const uint8_t *children, unsigned
     hash_node(rotor_lone_portable, rotor_blake3_compress_portable, out, children, width);
 }
 
-void rotor_lone_prepare_portable(rotor_path_step *step, const uint8_t *leading, unsigned width) {
-    prepare_step(rotor_lone_portable, step, leading, width);
+void rotor_lone_prepare_portable(rotor_path_step *const *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        prepare_step(rotor_lone_portable, steps[i]);
+    }
 }
 
 #if ROTOR_HASH_ASM
@@ -252,6 +268,53 @@ void rotor_lone_node(uint8_t out[32], const uint8_t *children, unsigned width) {
     hash_node(FASTEST, FASTEST_COMPRESS, out, children, width);
 }
 
-void rotor_lone_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width) {
-    prepare_step(FASTEST, step, leading, width);
+void rotor_lone_prepare(rotor_path_step *const *steps, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        prepare_step(FASTEST, steps[i]);
+    }
 }
+
+#if ROTOR_HASH_ASM
+void rotor_pair_nodes_avx2(uint8_t out[64], const uint8_t *children, unsigned width) {
+    laid_out nodes[2];
+    uint8_t hashes[2][32];
+    lay_out_node(&nodes[0], children, width);
+    lay_out_node(&nodes[1], children + 32 * (size_t)width, width);
+    const rotor_lone_run runs[2] = {nodes[0].run, nodes[1].run};
+    rotor_blake3_pairs_avx2(hashes, runs, 2);
+    memcpy(out, hashes, sizeof hashes);
+}
+
+/* Prepares up to PAIRED_STEPS steps. */
+static void prepare_together(rotor_path_step *const *steps, size_t count) {
+    laid_out nodes[PAIRED_STEPS];
+    rotor_lone_run runs[PAIRED_STEPS];
+    rotor_path_step *leading[PAIRED_STEPS];
+    uint8_t cv[PAIRED_STEPS][32];
+    size_t run = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned blocks = leading_blocks(steps[i]->width);
+        if (blocks == 0) {
+            start_step(steps[i], iv_bytes);
+            continue;
+        }
+        lay_out_leading(&nodes[run], steps[i]->leading, blocks, steps[i]->width);
+        runs[run] = nodes[run].run;
+        leading[run++] = steps[i];
+    }
+    rotor_blake3_pairs_avx2(cv, runs, run);
+    for (size_t i = 0; i < run; i++) {
+        start_step(leading[i], cv[i]);
+    }
+}
+
+void rotor_pair_prepare_avx2(rotor_path_step *const *steps, size_t count) {
+    if (count == 1) {
+        rotor_lone_prepare(steps, count);
+        return;
+    }
+    for (size_t done = 0; done < count; done += PAIRED_STEPS) {
+        prepare_together(steps + done, count - done < PAIRED_STEPS ? count - done : PAIRED_STEPS);
+    }
+}
+#endif

@@ -36,13 +36,13 @@ enum rotor_path_blocks {
  * steps are left. */
 size_t rotor_blake3_path_x86(rotor_hash *path, const rotor_path_step *steps, size_t count);
 
-/* hash_node, prepare_step and hash_path of rotor_hasher by the portable compression, ... */
+/* hash_node, prepare_steps and hash_path of rotor_hasher by the portable compression, ... */
 void rotor_lone_node_portable(uint8_t out[32], const uint8_t *children, unsigned width);
-void rotor_lone_prepare_portable(rotor_path_step *step, const uint8_t *leading, unsigned width);
+void rotor_lone_prepare_portable(rotor_path_step *const *steps, size_t count);
 void rotor_lone_path_portable(rotor_hash *path, const rotor_path_step *steps, size_t count);
 /* ... and by the fastest that this build has. */
 void rotor_lone_node(uint8_t out[32], const uint8_t *children, unsigned width);
-void rotor_lone_prepare(rotor_path_step *step, const uint8_t *leading, unsigned width);
+void rotor_lone_prepare(rotor_path_step *const *steps, size_t count);
 void rotor_lone_path(rotor_hash *path, const rotor_path_step *steps, size_t count);
 
 #endif

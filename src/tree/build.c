@@ -77,8 +77,8 @@ static void stream_nodes(const growth *grown, uint64_t first, uint64_t last) {
     }
 }
 
-/* Has the first of `count` leaves fetched into the caches. Left to the kernel that hashes them, they would be waited for:
- * 3 % of a batch of 1,000 at arity 16. */
+/* Has the first of `count` leaves fetched into the caches. Left to the kernel that hashes them, they would be waited
+ * for: 3 % of a batch of 1,000 at arity 16. */
 static void ask_for(const rotor_hash *leaves, uint64_t count) {
     uint64_t bytes = count * ROTOR_HASH_BYTES;
     bytes = bytes < ASKED_BYTES ? bytes : ASKED_BYTES;
@@ -167,8 +167,7 @@ static uint64_t hash_and_copy_some(const growth *grown, uint64_t group, uint64_t
 
 /* The first groups of a batch: with leaves that the tree had before, or with nothing readable before them. They are
  * hashed from a copy, since what has just been streamed would have to be read back from memory. Returns how many. */
-static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t last, uint64_t group,
-                                   uint64_t most) {
+static uint64_t build_first_groups(const growth *grown, uint64_t first, uint64_t last, uint64_t group, uint64_t most) {
     rotor_tree *tree = grown->tree;
     uint8_t copy[ROTOR_HASH_BYTES + FIRST_BYTES];
     uint8_t *children = copy + ROTOR_HASH_BYTES;

@@ -10,32 +10,37 @@
 
 #include <string.h>
 
-/* The step to node (level + 1, parent), which has `width` children. */
-static void prepare_step(rotor_tree *tree, uint32_t level, uint64_t parent, uint32_t width) {
+/* Whether the step to node (level + 1, parent), which has `width` children, is not prepared yet; it is set up then. */
+static bool renew_step(rotor_tree *tree, uint32_t level, uint64_t parent, uint32_t width) {
     rotor_path_step *step = &tree->edge_steps[level];
-    if (tree->edge_step_nodes[level] != parent || step->width != width) {
-        tree->edge_step_nodes[level] = parent;
-        const uint8_t *leading = width > 1 ? rotor_level_at(tree->levels[level], parent * tree->radix.n) : NULL;
-        tree->hasher->prepare_step(step, leading, width);
+    if (tree->edge_step_nodes[level] == parent && step->width == width) {
+        return false;
     }
+    tree->edge_step_nodes[level] = parent;
+    step->width = width;
+    step->leading = width > 1 ? rotor_level_at(tree->levels[level], parent * tree->radix.n) : NULL;
+    return true;
 }
 
 void rotor_edge_update(rotor_tree *tree, bool built) {
     uint64_t length = tree->size;
     uint32_t level = 0;
     uint32_t complete = 0; /* levels above the leaves whose last node is complete */
+    rotor_path_step *renewed[ROTOR_MAX_DEPTH];
+    size_t count = 0;
     while (length > 1) {
         uint64_t parent = rotor_radix_div(tree->radix, length - 1);
         uint32_t width = (uint32_t)(length - parent * tree->radix.n);
         if (width == tree->radix.n && complete == level) {
             complete++;
         }
-        if (!built || complete <= level) {
-            prepare_step(tree, level, parent, width);
+        if ((!built || complete <= level) && renew_step(tree, level, parent, width)) {
+            renewed[count++] = &tree->edge_steps[level];
         }
         length = parent + 1;
         level++;
     }
+    tree->hasher->prepare_steps(renewed, count);
     tree->depth = level;
     uint32_t stored = built ? complete : 0;
     uint64_t last = tree->size - 1;
