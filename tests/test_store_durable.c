@@ -196,8 +196,11 @@ typedef struct inserter {
     rotor_status status;
 } inserter;
 
+static _Thread_local bool is_caller;
+
 static void *insert_durably(void *argument) {
     inserter *me = argument;
+    is_caller = true;
     while (me->done < me->rounds && me->status == ROTOR_OK) {
         rotor_hash leaf = test_random_leaf(me->seed, me->done);
         me->status = rotor_insert_durable(me->tree, NULL, &leaf, 1);
@@ -206,12 +209,15 @@ static void *insert_durably(void *argument) {
     return NULL;
 }
 
-/* Whether callers step back before they sleep depends on how many there are; here every one does, or none. */
+/* Whether callers step back before they sleep, and have the background thread write for them, depends on how many there
+ * are and how long that takes; here every one does, or none. */
 static void choose_patience(store_scene *s, bool steps_back) {
     s->tree->store->many_waiters = steps_back ? 1 : UINT32_MAX;
+    s->tree->store->short_flight_ns = UINT64_MAX;
 }
 
 #define MOST_CALLERS 12
+#define ONE_HOUR_MS 3600000
 
 static void insert_side_by_side(store_scene *s, inserter inserters[MOST_CALLERS], size_t callers, uint64_t rounds) {
     pthread_t threads[MOST_CALLERS];
@@ -257,12 +263,14 @@ static void many_who_wait(void **state) {
 typedef struct slow_disk {
     rotor_os layer;
     _Atomic uint64_t syncs_left;
+    _Atomic uint64_t background_syncs; /* by a thread that is no caller */
 } slow_disk;
 
 static int sync_slowly(void *context, int file) {
     slow_disk *disk = context;
     const struct timespec pause = {.tv_nsec = 200 * 1000};
     (void)nanosleep(&pause, NULL);
+    atomic_fetch_add(&disk->background_syncs, is_caller ? 0 : 1);
     const rotor_os *below = rotor_os_system();
     return atomic_fetch_sub(&disk->syncs_left, 1) == 1 ? -EIO : below->sync(below->context, file);
 }
@@ -272,38 +280,151 @@ static void disk_begin(slow_disk *disk, store_scene *s) {
     disk->layer.context = disk;
     disk->layer.sync = sync_slowly;
     atomic_store(&disk->syncs_left, UINT64_MAX);
+    atomic_store(&disk->background_syncs, 0);
     s->setup.os = &disk->layer;
     s->options.flush_interval_ms = ROTOR_MANUAL;
 }
 
 /* Nobody hangs, and what was said to be durable is there. */
+static void fail_a_sync(bool steps_back, uint64_t syncs, uint32_t flush_interval_ms, uint64_t checkpoint_leaves) {
+    store_scene s;
+    slow_disk disk;
+    inserter inserters[MOST_CALLERS];
+    store_begin(&s, 15, 4);
+    disk_begin(&disk, &s);
+    s.options.flush_interval_ms = flush_interval_ms;
+    s.options.checkpoint_leaves = checkpoint_leaves;
+    store_open(&s);
+    choose_patience(&s, steps_back);
+    atomic_store(&disk.syncs_left, syncs);
+    insert_side_by_side(&s, inserters, MOST_CALLERS, UINT64_MAX);
+    uint64_t done = 0;
+    for (size_t i = 0; i < MOST_CALLERS; i++) {
+        expect_status(inserters[i].status, ROTOR_FAILED, "thread %zu", i);
+        done += inserters[i].done;
+    }
+    expect(done > 0 || syncs < 3, "the first syncs succeed");
+    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
+    s.setup.os = NULL;
+    s.options.verify_at_open = ROTOR_VERIFY_FULL;
+    store_open(&s);
+    uint64_t size = rotor_size(s.tree);
+    expect(size >= done && size <= done + MOST_CALLERS,
+           "%" PRIu64 " leaves, of which %" PRIu64 " were said to be durable", size, done);
+    store_end(&s);
+}
+
 static void many_who_wait_when_a_sync_fails(void **state) {
     (void)state;
-    for (int steps_back = 0; steps_back < 2; steps_back++) {
-        store_scene s;
-        slow_disk disk;
-        inserter inserters[MOST_CALLERS];
-        store_begin(&s, 15, 4);
-        disk_begin(&disk, &s);
-        store_open(&s);
-        choose_patience(&s, steps_back != 0);
-        atomic_store(&disk.syncs_left, 40);
-        insert_side_by_side(&s, inserters, MOST_CALLERS, UINT64_MAX);
-        uint64_t done = 0;
-        for (size_t i = 0; i < MOST_CALLERS; i++) {
-            expect_status(inserters[i].status, ROTOR_FAILED, "thread %zu", i);
-            done += inserters[i].done;
-        }
-        expect(done > 0, "the first syncs succeed");
-        expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
-        s.setup.os = NULL;
-        s.options.verify_at_open = ROTOR_VERIFY_FULL;
-        store_open(&s);
-        uint64_t size = rotor_size(s.tree);
-        expect(size >= done && size <= done + MOST_CALLERS,
-               "%" PRIu64 " leaves, of which %" PRIu64 " were said to be durable", size, done);
-        store_end(&s);
+    fail_a_sync(false, 40, ROTOR_MANUAL, 0);
+    fail_a_sync(true, 40, ROTOR_MANUAL, 0);
+    /* Written by the background thread, also while it is told to, and beside checkpoints that fail in its stead. */
+    for (uint64_t syncs = 1; syncs <= 40; syncs++) {
+        fail_a_sync(true, syncs, ONE_HOUR_MS, syncs % 2 == 0 ? 20 : 0);
     }
+}
+
+typedef struct bystander {
+    rotor_tree *tree;
+    _Atomic bool stops;
+    rotor_status status;
+    uint64_t rounds;
+} bystander;
+
+static void *wait_with_time_limit(void *argument) {
+    bystander *me = argument;
+    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
+        const rotor_hash leaf = {{3}};
+        rotor_token token;
+        me->status = rotor_insert(me->tree, NULL, &token, &leaf);
+        me->status = me->status == ROTOR_OK ? rotor_wait(me->tree, &token, ONE_HOUR_MS) : me->status;
+        me->rounds++;
+    }
+    return NULL;
+}
+
+static void *flush_and_checkpoint(void *argument) {
+    bystander *me = argument;
+    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
+        me->status = me->rounds % 2 == 0 ? rotor_flush(me->tree) : rotor_checkpoint(me->tree);
+        me->rounds++;
+    }
+    return NULL;
+}
+
+static void *truncate_to_what_is_there(void *argument) {
+    bystander *me = argument;
+    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
+        rotor_status status = rotor_truncate(me->tree, NULL, rotor_size(me->tree));
+        me->status = status;
+        me->rounds++;
+        (void)usleep(300);
+    }
+    return NULL;
+}
+
+/* A caller that finds many others does not go on to write for them: the background thread does, though its interval is
+ * an hour, and lets everybody else have the log that wants it. */
+static void many_for_whom_the_background_thread_writes(void **state) {
+    (void)state;
+    store_scene s;
+    slow_disk disk;
+    inserter inserters[MOST_CALLERS];
+    uint64_t rounds = test_scaled(100);
+    store_begin(&s, 18, 4);
+    disk_begin(&disk, &s);
+    s.options.flush_interval_ms = ONE_HOUR_MS;
+    store_open(&s);
+    choose_patience(&s, true);
+    insert_side_by_side(&s, inserters, MOST_CALLERS, rounds);
+    expect(atomic_load(&disk.background_syncs) > 0, "callers synced for each other");
+    expect_durable(&s, MOST_CALLERS * rounds, "all of them");
+
+    static void *(*const bodies[])(void *) = {wait_with_time_limit, flush_and_checkpoint, truncate_to_what_is_there};
+    enum { BYSTANDERS = sizeof bodies / sizeof bodies[0] };
+    bystander bystanders[BYSTANDERS];
+    pthread_t threads[BYSTANDERS];
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        bystanders[i] = (bystander){.tree = s.tree};
+        assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], &bystanders[i]), 0);
+    }
+    insert_side_by_side(&s, inserters, MOST_CALLERS, rounds);
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        atomic_store(&bystanders[i].stops, true);
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        expect_ok(bystanders[i].status, "bystander %zu", i);
+        expect(bystanders[i].rounds > 0, "bystander %zu never had its turn", i);
+    }
+    for (size_t i = 0; i < MOST_CALLERS; i++) {
+        expect_ok(inserters[i].status, "thread %zu", i);
+    }
+    s.setup.os = NULL;
+    expect_ok(rotor_close(s.tree, NULL), "close");
+    s.tree = NULL;
+    store_end(&s);
+}
+
+/* The log is handed over to a background thread that ends because the tree has failed meanwhile: it gives it back. */
+static void what_is_handed_over_to_a_thread_that_ends(void **state) {
+    (void)state;
+    store_scene s;
+    store_begin(&s, 20, 4);
+    s.options.flush_interval_ms = ROTOR_MANUAL;
+    store_open(&s);
+    rotor_store *store = s.tree->store;
+    rotor_store_begin_flush(store);
+    pthread_mutex_lock(&store->mutex);
+    atomic_store(&store->handed_over, true);
+    pthread_mutex_unlock(&store->mutex);
+    const rotor_error error = {.status = ROTOR_FAILED};
+    rotor_store_fail(store, &error);
+    (void)rotor_store_flusher(store);
+    assert_false(store->flusher_leads);
+    assert_false(atomic_load(&store->handed_over));
+    assert_false(atomic_load(&store->flushing));
+    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
+    s.tree = NULL;
+    store_end(&s);
 }
 
 static rotor_token insert_without_root(const store_scene *s, const char *what) {
@@ -411,6 +532,65 @@ static void checkpoints_by_hand_and_on_close(void **state) {
         store_expect_whole(&s, s.tree, "opened");
         store_end(&s);
     }
+}
+
+/* A disk on which every write of a checkpoint meets a truncation, or what would be endless. */
+typedef struct busy_disk {
+    rotor_os layer;
+    rotor_store *_Atomic store; /* once it is open */
+    _Atomic uint64_t writes;    /* beside a truncation */
+} busy_disk;
+
+#define ENDLESS_WRITES 1000
+
+static bool copies_alone(rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    bool alone = store->copying && store->truncating == 0;
+    pthread_mutex_unlock(&store->mutex);
+    return alone;
+}
+
+static int64_t write_beside_truncations(void *context, int file, const void *bytes, size_t count, uint64_t offset) {
+    busy_disk *disk = context;
+    rotor_store *store = atomic_load(&disk->store);
+    if (store != NULL && atomic_fetch_add(&disk->writes, 1) < ENDLESS_WRITES) {
+        while (copies_alone(store)) {
+            (void)usleep(20);
+        }
+    }
+    const rotor_os *below = rotor_os_system();
+    return below->write(below->context, file, bytes, count, offset);
+}
+
+/* A truncation interrupts a checkpoint, which begins anew; but not for ever. */
+static void checkpoints_beside_truncations(void **state) {
+    (void)state;
+    store_scene s;
+    busy_disk disk = {.layer = *rotor_os_system()};
+    disk.layer.context = &disk;
+    disk.layer.write = write_beside_truncations;
+    atomic_store(&disk.store, NULL);
+    store_begin(&s, 19, 4);
+    s.setup.os = &disk.layer;
+    s.options.flush_interval_ms = ROTOR_MANUAL;
+    store_open(&s);
+    store_insert(&s, 500);
+    atomic_store(&disk.store, s.tree->store);
+    bystander truncator = {.tree = s.tree};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, truncate_to_what_is_there, &truncator), 0);
+    expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+    expect(atomic_load(&disk.writes) < ENDLESS_WRITES, "truncations keep a checkpoint from ending");
+    atomic_store(&truncator.stops, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    expect_ok(truncator.status, "truncations");
+    expect_checkpointed(&s, 500, "beside truncations");
+    atomic_store(&disk.store, NULL);
+    store_close(&s);
+    s.setup.os = NULL;
+    store_open(&s);
+    store_expect_whole(&s, s.tree, "opened");
+    store_end(&s);
 }
 
 static void checkpoints_in_the_background(void **state) {
@@ -577,10 +757,13 @@ int main(void) {
         cmocka_unit_test(waiting_with_an_interval),
         cmocka_unit_test(many_who_wait),
         cmocka_unit_test(many_who_wait_when_a_sync_fails),
+        cmocka_unit_test(many_for_whom_the_background_thread_writes),
+        cmocka_unit_test(what_is_handed_over_to_a_thread_that_ends),
         cmocka_unit_test(single_leaves_become_durable_on_their_own),
         cmocka_unit_test(single_leaves_after_a_failure),
         cmocka_unit_test(inserting_durably),
         cmocka_unit_test(checkpoints_by_hand_and_on_close),
+        cmocka_unit_test(checkpoints_beside_truncations),
         cmocka_unit_test(checkpoints_in_the_background),
         cmocka_unit_test(checkpoints_when_they_are_due),
         cmocka_unit_test(what_the_statistics_say),

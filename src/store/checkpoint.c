@@ -10,6 +10,9 @@
 /* Nodes written, or mapped while inserts wait, between two looks at whether a truncation waits. */
 #define COPY_NODES ((uint64_t)32 << 10)
 #define MAP_NODES ((uint64_t)256 << 10)
+/* A checkpoint gives way to truncations so many times; then they wait for it. It begins anew each time, and would never
+ * end where they come more often than it takes. */
+#define MOST_INTERRUPTIONS 3
 /* Between two tries of a checkpoint for which there was no memory. */
 #define RETRY_MS 100
 
@@ -24,7 +27,8 @@ typedef struct commit_target {
 
 static bool is_interrupted(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
-    bool interrupted = store->truncating > 0 || atomic_load(&store->failed);
+    bool gives_way = store->truncating > 0 && store->interruptions < MOST_INTERRUPTIONS;
+    bool interrupted = gives_way || atomic_load(&store->failed);
     pthread_mutex_unlock(&store->mutex);
     return interrupted;
 }
@@ -223,9 +227,7 @@ static rotor_status commit(rotor_store *store, const commit_target *next, rotor_
 /* Flushes, and makes the log begin a segment at what is then durable, unless there is nothing to commit. */
 static rotor_status begin_copying(rotor_store *store, commit_target *next, bool *nothing) {
     pthread_mutex_lock(&store->mutex);
-    while (store->flushing || store->truncating > 0) {
-        (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
-    }
+    rotor_store_await_flush(store);
     store->flushing = true;
     store->copying = true;
     pthread_mutex_unlock(&store->mutex);
@@ -279,11 +281,13 @@ static rotor_status checkpoint_once(rotor_store *store, rotor_error *error) {
 static rotor_status checkpoint(rotor_store *store) {
     rotor_error error = {.status = ROTOR_OK};
     rotor_status status;
+    store->interruptions = 0;
     do {
         status = checkpoint_once(store, &error);
         if (status == ROTOR_STALE && atomic_load(&store->failed)) {
             status = ROTOR_FAILED;
         }
+        store->interruptions += status == ROTOR_STALE ? 1 : 0;
     } while (status == ROTOR_STALE);
     if (status == ROTOR_OUT_OF_MEMORY || status == ROTOR_OK || status == ROTOR_FAILED) {
         return status; /* nothing was lost for want of memory: the next checkpoint does it */

@@ -13,8 +13,6 @@
 #define SLEEP_WEIGHT 2
 #define MOST_CREDIT 256
 #define NO_YIELD_NS 20000000u
-/* Flights that take longer are slept through: stepping back would only keep the processors busy. */
-#define SHORT_FLIGHT_NS 250000u
 /* Stepping back for so long means that others have the processors than callers of this tree. Nobody does it again for a
  * while then. */
 #define SLOW_YIELD_NS 2000000u
@@ -102,11 +100,17 @@ void rotor_store_set_durable(rotor_store *store, rotor_token moment) {
     atomic_store_explicit(&store->durable_epoch, moment.epoch, memory_order_release);
 }
 
-void rotor_store_begin_flush(rotor_store *store) {
-    pthread_mutex_lock(&store->mutex);
+void rotor_store_await_flush(rotor_store *store) {
+    store->claims++;
     while (store->flushing || store->truncating > 0) {
         (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
     }
+    store->claims--;
+}
+
+void rotor_store_begin_flush(rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    rotor_store_await_flush(store);
     store->flushing = true;
     pthread_mutex_unlock(&store->mutex);
 }
@@ -317,11 +321,15 @@ static bool step_back(rotor_store *store) {
     return true;
 }
 
-/* Whether fewer callers have come since the last flight took off than the leader waits for: as many as there were when
- * it landed, or only half of them, a quarter and so on where that was in vain. */
-static bool misses_some(rotor_store *store) {
-    uint64_t arrived = atomic_load_explicit(&store->arrivals, memory_order_relaxed) - store->boarded;
-    return arrived < store->crowd >> store->modesty;
+/* How many callers have come since the last flight took off. */
+static uint64_t count_arrivals(const rotor_store *store) {
+    return atomic_load_explicit(&store->arrivals, memory_order_relaxed) - store->boarded;
+}
+
+/* Whether these are fewer than the leader waits for: as many as there were when it landed, or only half of them, a
+ * quarter and so on where that was in vain. */
+static bool misses_some(const rotor_store *store) {
+    return count_arrivals(store) < store->crowd >> store->modesty;
 }
 
 /* Becomes more demanding again after some flights: the more of them, the more often that has been in vain. */
@@ -342,14 +350,19 @@ static void demand_less(rotor_store *store) {
     store->modest_flights = store->last_modest_flights;
 }
 
+/* When a leader that lingers from now on has done so for long enough. */
+static uint64_t linger_deadline_ns(const rotor_store *store) {
+    uint64_t flight = atomic_load_explicit(&store->flight_ns, memory_order_relaxed);
+    return rotor_now_ns() + (flight < MOST_LINGER_NS ? flight : MOST_LINGER_NS);
+}
+
 /* Gives those who have just been told that their leaf is durable the time to come back with the next. */
 static void linger(rotor_store *store) {
     demand_more(store);
     if (!misses_some(store)) {
         return;
     }
-    uint64_t most = atomic_load_explicit(&store->flight_ns, memory_order_relaxed);
-    uint64_t deadline = rotor_now_ns() + (most < MOST_LINGER_NS ? most : MOST_LINGER_NS);
+    uint64_t deadline = linger_deadline_ns(store);
     bool in_time = true;
     while (in_time && misses_some(store)) {
         in_time = step_back(store) && rotor_now_ns() < deadline;
@@ -359,6 +372,33 @@ static void linger(rotor_store *store) {
     } else if (store->modesty == 0) {
         store->last_modest_flights = 0;
     }
+}
+
+/* Ends a flight as rotor_store_end_flush() does, but keeps `flushing` for the next one, which the same thread leads or
+ * the background thread. False, and nothing done, where few wait, flights are long as others have the processors,
+ * somebody has claimed the log or truncates, or there is nobody to hand it over to. */
+static bool end_flight_only(rotor_store *store, bool hand_over) {
+    if (atomic_load_explicit(&store->flight_ns, memory_order_relaxed) > store->short_flight_ns ||
+        count_waiters(store) < store->many_waiters) {
+        return false;
+    }
+    pthread_mutex_lock(&store->mutex);
+    bool ends = store->claims == 0 && store->truncating == 0 && !atomic_load(&store->failed) &&
+                (!hand_over || store->flusher_leads);
+    rotor_gate *present = &store->flights[store->flight & 1];
+    if (ends) {
+        store->handed_over = hand_over;
+        pthread_cond_broadcast(&store->changed);
+        rotor_gate_open(present);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    if (ends && hand_over) {
+        rotor_bell_ring(&store->flusher_bell);
+    }
+    if (ends) {
+        rotor_gate_wake(present);
+    }
+    return ends;
 }
 
 /* Writes for all who wait, or sleeps until the flight that will make the token durable has landed, or until it is time
@@ -383,7 +423,9 @@ static rotor_status lead_or_follow(rotor_store *store, const rotor_token *token)
     pthread_mutex_unlock(&store->mutex);
     linger(store);
     (void)rotor_store_write_pending(store, false); /* the store remembers a failure */
-    rotor_store_end_flush(store);
+    if (!end_flight_only(store, true)) {
+        rotor_store_end_flush(store);
+    }
     return ROTOR_PENDING;
 }
 
@@ -393,7 +435,7 @@ static bool must_wait(rotor_store *store) {
 }
 
 static bool is_worth_yielding(const rotor_store *store) {
-    return atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= SHORT_FLIGHT_NS &&
+    return atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= store->short_flight_ns &&
            rotor_now_ns() >= atomic_load_explicit(&store->no_yield_until_ns, memory_order_relaxed);
 }
 
@@ -505,24 +547,83 @@ static bool is_idle(rotor_store *store) {
            rotor_tree_notify(store->tree, durable.size, ring_flusher, store);
 }
 
+/* Waits until `flushing` can be taken, or is handed over, and takes it. */
+static void take_flush(rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    while (!store->handed_over && (store->flushing || store->truncating > 0)) {
+        (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
+    }
+    store->handed_over = false;
+    store->flushing = true;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+/* Waits a little until somebody has a leaf for the next flight. */
+static bool await_arrival(rotor_store *store) {
+    uint64_t deadline = linger_deadline_ns(store);
+    bool in_time = true;
+    while (in_time && count_arrivals(store) == 0) {
+        in_time = step_back(store) && rotor_now_ns() < deadline;
+    }
+    return in_time;
+}
+
+/* Flushes, and where many callers wait goes on to do so for those who have come meanwhile. This thread has slept while
+ * they ran, so it gets a processor at once when the disk answers; a caller that leads is one of those who step back and
+ * lets the others go first, and the next leader once more. With 64 callers on two processors flights follow each other
+ * a quarter faster that way. */
+static void lead_flights(rotor_store *store) {
+    bool more = true;
+    while (more) {
+        (void)rotor_store_write_pending(store, false);
+        more = !atomic_load(&store->ending) && end_flight_only(store, false) && await_arrival(store);
+    }
+    rotor_store_end_flush(store);
+}
+
+static void begin_leading(rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    store->flusher_leads = true;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+/* Nothing is handed over to this thread from now on, and what has been is given back. */
+static void end_leading(rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    store->flusher_leads = false;
+    bool holds = store->handed_over;
+    store->handed_over = false;
+    pthread_mutex_unlock(&store->mutex);
+    if (holds) {
+        rotor_store_end_flush(store);
+    }
+}
+
+/* Whether a flush cannot wait until the interval is over. */
+static bool is_urgent(const rotor_store *store) {
+    return atomic_load(&store->handed_over) || atomic_load(&store->timed_waiters) > 0 || atomic_load(&store->ending);
+}
+
 void *rotor_store_flusher(void *argument) {
     rotor_store *store = argument;
+    begin_leading(store);
     uint64_t deadline = rotor_deadline_ns(store->options.flush_interval_ms);
     while (!atomic_load(&store->ending) && !atomic_load(&store->failed)) {
-        if (is_idle(store)) {
+        if (!is_urgent(store) && is_idle(store)) {
             (void)rotor_bell_wait(&store->flusher_bell, UINT64_MAX);
             deadline = rotor_deadline_ns(store->options.flush_interval_ms);
         }
-        while (!atomic_load(&store->ending) && atomic_load(&store->timed_waiters) == 0 &&
-               rotor_bell_wait(&store->flusher_bell, deadline)) {
+        while (!is_urgent(store) && rotor_bell_wait(&store->flusher_bell, deadline)) {
             /* rung for something that can wait */
         }
         /* The interval of leaves that come while this flush is under way begins now: a load that keeps the disk busy
          * for longer than that is flushed without a pause. */
         deadline = rotor_deadline_ns(store->options.flush_interval_ms);
         if (!atomic_load(&store->ending)) {
-            (void)rotor_store_flush(store);
+            take_flush(store);
+            lead_flights(store);
         }
     }
+    end_leading(store);
     return NULL;
 }

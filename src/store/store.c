@@ -16,6 +16,8 @@
 #define MOST_DUE 4
 /* So many waiting callers a processor keep it busy while one of them syncs: they step back before they sleep. */
 #define MANY_WAITERS 12
+/* Flights that take longer are slept through: stepping back would only keep the processors busy. */
+#define SHORT_FLIGHT_NS 250000
 /* How often opening read-only starts over because the writer has committed meanwhile. */
 #define MOST_TRIES 64
 
@@ -72,6 +74,7 @@ static rotor_store *create(const rotor_options *options, const rotor_store_setup
     rotor_level_files_init(&store->checkpoint_files, &store->directory, ROTOR_MIN_SHARD_BITS);
     store->segment_bytes = setup->segment_bytes != 0 ? setup->segment_bytes : DEFAULT_SEGMENT_BYTES;
     store->many_waiters = MANY_WAITERS * rotor_cpu_count();
+    store->short_flight_ns = SHORT_FLIGHT_NS;
     store->extent_leaves = setup->extent_leaves != 0 ? setup->extent_leaves : DEFAULT_EXTENT_LEAVES;
     return store;
 }

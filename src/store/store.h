@@ -58,6 +58,9 @@ typedef struct rotor_store {
     _Atomic bool flushing;  /* changed under `mutex` only */
     bool copying;
     uint32_t truncating;
+    uint32_t claims;          /* who wait to hold `flushing`, but for callers and the background thread */
+    bool flusher_leads;       /* the background thread would go on for a caller that holds it, ... */
+    _Atomic bool handed_over; /* ... and is to: changed under `mutex` only */
     /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
      * all, half of 64 callers were woken for nothing each time. */
     uint64_t flight;                /* the present one, or the last */
@@ -68,7 +71,8 @@ typedef struct rotor_store {
     /* Callers that wait as long as it takes; their difference is how many wait now. */
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
-    uint32_t many_waiters;              /* at which they step back before they sleep ... */
+    uint32_t many_waiters;              /* at which they step back before they sleep, ... */
+    uint64_t short_flight_ns;           /* if flights take no longer than this, ... */
     _Atomic int32_t credit;             /* how much that has been of use */
     _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
     _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
@@ -113,6 +117,7 @@ typedef struct rotor_store {
     pthread_mutex_t checkpoint_turn;
     rotor_superblock superblock; /* as committed */
     rotor_level_files checkpoint_files;
+    uint32_t interruptions; /* of the present checkpoint, by truncations */
 
     _Atomic uint64_t committed; /* leaves */
     _Atomic uint64_t generation;
@@ -158,6 +163,8 @@ rotor_status rotor_store_close(rotor_store *store, rotor_error *error);
 
 /* What the files of the store promise to each other is kept by these; src/store/flush.c and checkpoint.c. */
 
+/* Waits until `flushing` can be taken. Under `mutex`. */
+void rotor_store_await_flush(rotor_store *store);
 /* Takes and gives back the flag `flushing`. */
 void rotor_store_begin_flush(rotor_store *store);
 void rotor_store_end_flush(rotor_store *store);
