@@ -593,6 +593,58 @@ static void checkpoints_beside_truncations(void **state) {
     store_end(&s);
 }
 
+/* A system that takes its time to exchange memory for pages of files. */
+typedef struct slow_mapper {
+    rotor_os layer;
+    rotor_store *_Atomic store; /* once it is open */
+    _Atomic uint64_t maps;
+    _Atomic uint64_t most_held; /* leaves in memory at the end of such a time */
+} slow_mapper;
+
+static int map_slowly(void *context, int file, void *address, size_t bytes, uint64_t offset) {
+    slow_mapper *mapper = context;
+    rotor_store *store = atomic_load(&mapper->store);
+    if (store != NULL) {
+        (void)usleep(2000);
+        uint64_t held = atomic_load(&store->tree->accepted) - atomic_load(&store->released);
+        if (held > atomic_load(&mapper->most_held)) {
+            atomic_store(&mapper->most_held, held);
+        }
+        atomic_fetch_add(&mapper->maps, 1);
+    }
+    const rotor_os *below = rotor_os_system();
+    return below->map(below->context, file, address, bytes, offset);
+}
+
+/* Inserts wait for the memory that a checkpoint is about to release as for that which it has yet to write. */
+static void inserts_wait_for_memory(void **state) {
+    (void)state;
+    enum { BATCH = 100, CHECKPOINT_BYTES = 64 << 10 };
+    store_scene s;
+    slow_mapper mapper = {.layer = *rotor_os_system()};
+    mapper.layer.context = &mapper;
+    mapper.layer.map = map_slowly;
+    atomic_store(&mapper.store, NULL);
+    store_begin(&s, 21, 4);
+    s.setup.os = &mapper.layer;
+    s.options.checkpoint_bytes = CHECKPOINT_BYTES;
+    store_open(&s);
+    atomic_store(&mapper.store, s.tree->store);
+    uint64_t most = s.tree->store->most_leaves;
+    for (unsigned i = 0; i < 250; i++) {
+        rotor_hash *leaves = test_random_leaves(i, BATCH);
+        expect_ok(rotor_insert_many(s.tree, NULL, NULL, leaves, BATCH), "batch %u", i);
+        free(leaves);
+    }
+    expect_ok(rotor_close(s.tree, NULL), "close");
+    s.tree = NULL;
+    expect(atomic_load(&mapper.maps) > 0, "nothing was mapped");
+    expect(atomic_load(&mapper.most_held) < most + BATCH,
+           "%" PRIu64 " leaves in memory, where inserts wait at %" PRIu64, atomic_load(&mapper.most_held), most);
+    s.setup.os = NULL;
+    store_end(&s);
+}
+
 static void checkpoints_in_the_background(void **state) {
     (void)state;
     store_scene s;
@@ -764,6 +816,7 @@ int main(void) {
         cmocka_unit_test(inserting_durably),
         cmocka_unit_test(checkpoints_by_hand_and_on_close),
         cmocka_unit_test(checkpoints_beside_truncations),
+        cmocka_unit_test(inserts_wait_for_memory),
         cmocka_unit_test(checkpoints_in_the_background),
         cmocka_unit_test(checkpoints_when_they_are_due),
         cmocka_unit_test(what_the_statistics_say),

@@ -274,6 +274,8 @@ static rotor_status checkpoint_once(rotor_store *store, rotor_error *error) {
         /* What cannot be mapped stays in memory until the next checkpoint: nothing that was written is at risk. */
         (void)rotor_store_map_committed(store, true, NULL);
     }
+    uint64_t committed = atomic_load_explicit(&store->committed, memory_order_relaxed);
+    atomic_store_explicit(&store->released, committed, memory_order_relaxed);
     end_copying(store);
     return status;
 }
@@ -330,14 +332,19 @@ void rotor_store_thaw(rotor_store *store) {
 
 /* ---- in the background */
 
-static uint64_t uncommitted(const rotor_store *store) {
+static uint64_t leaves_beyond(const rotor_store *store, const _Atomic uint64_t *count) {
     uint64_t size = atomic_load_explicit(&store->tree->accepted, memory_order_relaxed);
-    uint64_t committed = atomic_load_explicit(&store->committed, memory_order_relaxed);
-    return size > committed ? size - committed : 0;
+    uint64_t below = atomic_load_explicit(count, memory_order_relaxed);
+    return size > below ? size - below : 0;
+}
+
+/* Whether inserts have to wait: what is committed takes memory until its files are mapped over it. */
+static bool holds_too_much(const rotor_store *store) {
+    return leaves_beyond(store, &store->released) >= store->most_leaves;
 }
 
 void rotor_store_appended(rotor_store *store) {
-    if (store->read_only || (uncommitted(store) < store->due_leaves &&
+    if (store->read_only || (leaves_beyond(store, &store->committed) < store->due_leaves &&
                              atomic_load_explicit(&store->log_pending, memory_order_relaxed) < store->due_log_bytes)) {
         return;
     }
@@ -349,14 +356,14 @@ void rotor_store_appended(rotor_store *store) {
 }
 
 rotor_status rotor_store_before_append(rotor_store *store) {
-    if (store->read_only || uncommitted(store) < store->most_leaves) {
+    if (store->read_only || !holds_too_much(store)) {
         return ROTOR_OK; /* the tree itself refuses what may not be */
     }
     rotor_status status = ROTOR_OK;
     uint64_t done = atomic_load(&store->checkpoints_done);
     rotor_store_appended(store);
     pthread_mutex_lock(&store->mutex);
-    while (status == ROTOR_OK && uncommitted(store) >= store->most_leaves && !atomic_load(&store->failed)) {
+    while (status == ROTOR_OK && holds_too_much(store) && !atomic_load(&store->failed)) {
         if (atomic_load(&store->checkpoints_done) != done) {
             /* One has ended and has not helped. */
             done = atomic_load(&store->checkpoints_done);

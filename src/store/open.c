@@ -666,6 +666,7 @@ static rotor_status create_tree(rotor_store *store, const rotor_hasher *hasher, 
     rotor_level_files_share(&store->leaf_files, &store->shard_guard);
     rotor_level_files_share(&store->checkpoint_files, &store->shard_guard);
     atomic_store(&store->committed, store->superblock.size);
+    atomic_store(&store->released, store->superblock.size);
     atomic_store(&store->generation, store->superblock.generation);
     uint64_t shard_bytes = (uint64_t)ROTOR_HASH_BYTES << store->superblock.shard_bits;
     store->mapped_below = shard_bytes % rotor_vm_page_bytes() == 0 ? store->options.pin_above_level : 0;

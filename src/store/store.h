@@ -120,11 +120,12 @@ typedef struct rotor_store {
     uint32_t interruptions; /* of the present checkpoint, by truncations */
 
     _Atomic uint64_t committed; /* leaves */
+    _Atomic uint64_t released;  /* the same, but for those whose memory has yet to be exchanged for the files */
     _Atomic uint64_t generation;
     uint64_t due_leaves;                 /* uncommitted leaves that make a checkpoint due; UINT64_MAX for never */
     uint64_t due_log_bytes;              /* bytes of the log that do; UINT64_MAX for never */
     _Atomic uint64_t log_pending;        /* bytes of the log that an open would replay */
-    uint64_t most_leaves;                /* uncommitted leaves at which inserts wait */
+    uint64_t most_leaves;                /* leaves that are not released at which inserts wait */
     _Atomic uint64_t checkpoints_wanted; /* requests so far, and those that have been answered */
     _Atomic uint64_t checkpoints_done;
 
