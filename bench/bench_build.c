@@ -1,6 +1,7 @@
 /* Building a tree by one large batch, in turn with the kernel's own peak and with one node at a time. */
 #include "baseline.h"
 #include "bench.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 
@@ -169,6 +170,8 @@ static void report_bounds(const build_run *run, const variant *way) {
     static const double speedups[ROTOR_BENCH_ARITIES] = {8, 6, 6, 6};
     rotor_bench_output *output = run->bench->output;
     char what[96];
+    char ledger[ROTOR_BENCH_LEDGER_NAME];
+    rotor_bench_batch_ledger(ledger, run->n, 1000000, way->threads);
     double fraction = rotor_bench_median(&way->fraction);
     if (way->threads == 1) {
         snprintf(what, sizeof what, "build from %s memory over kernel peak, N=%u, 1 thread",
@@ -191,10 +194,12 @@ static void report_bounds(const build_run *run, const variant *way) {
     if (way->threads == 2) {
         snprintf(what, sizeof what, "build with two threads over one, N=%u", run->n);
         rotor_bench_bound(output, what, rotor_bench_median(&way->scaling), true, 1.7, "x");
+        rotor_bench_explain(output, ledger);
     }
     if (way->threads == run->bench->cpus && run->n == 16) {
         snprintf(what, sizeof what, "build with all threads, N=16 (the reference on 14 cores: 190)");
         rotor_bench_bound(output, what, rotor_bench_median(&way->rate) / 1e6, true, 190, "M leaves/s");
+        rotor_bench_explain(output, ledger);
     }
 }
 

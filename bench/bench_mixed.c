@@ -1,6 +1,8 @@
 /* One writer, batches of a thousand leaves with a root each, and readers that take snapshots and make proofs, in memory
  * and on disk: what each of them is left with beside the others. */
 #include "bench.h"
+#include "counters.h"
+#include "ledger.h"
 #include "limits.h"
 #include "stored.h"
 
@@ -57,9 +59,19 @@ static void *read_until_told(void *argument) {
     return NULL;
 }
 
-/* Leaves a second, until so much time has passed. A durable tree's leaves are on the disk when the time ends. */
-static double write_for(stage *on, uint64_t ms) {
+/* What the writer did in a stretch of time. */
+typedef struct writing {
+    double rate;      /* leaves a second */
+    double wall_ns;   /* a batch */
+    double thread_ns; /* a batch: the processor time of its thread */
+    double busy;      /* of the processors, by the whole process */
+} writing;
+
+/* Until so much time has passed. A durable tree's leaves are on the disk when the time ends. */
+static writing write_for(stage *on, uint64_t ms) {
     uint64_t begin = rotor_bench_wall_ns();
+    uint64_t thread = rotor_bench_thread_ns();
+    rotor_bench_usage usage = rotor_bench_usage_now();
     uint64_t before = rotor_size(on->tree);
     rotor_hash root;
     uint64_t now;
@@ -68,12 +80,19 @@ static double write_for(stage *on, uint64_t ms) {
         now = rotor_bench_wall_ns();
     } while (now - begin < ms * 1000000);
     rotor_bench_stored_expect_ok(on->tree, rotor_flush(on->tree), "flush");
-    return (double)(rotor_size(on->tree) - before) * 1e9 / (double)(rotor_bench_wall_ns() - begin);
+    usage = rotor_bench_usage_since(&usage);
+    double leaves = (double)(rotor_size(on->tree) - before);
+    double wall_ns = (double)(rotor_bench_wall_ns() - begin);
+    double thread_ns = (double)(rotor_bench_thread_ns() - thread);
+    return (writing){.rate = leaves * 1e9 / wall_ns,
+                     .wall_ns = wall_ns * BATCH / leaves,
+                     .thread_ns = thread_ns * BATCH / leaves,
+                     .busy = (usage.user_ns + usage.system_ns) / wall_ns / on->bench->cpus};
 }
 
-/* With so many readers, and with or without the writer; returns the writer's rate, and ns of a proof by the mean
+/* With so many readers, and with or without the writer; returns what the writer did, and ns of a proof by the mean
  * reader. */
-static double run_stage(stage *on, double *proof_ns, unsigned readers, bool writes, uint64_t ms) {
+static writing run_stage(stage *on, double *proof_ns, unsigned readers, bool writes, uint64_t ms) {
     reader all[MOST_READERS];
     pthread_t ids[MOST_READERS];
     atomic_store(&on->ends, false);
@@ -84,9 +103,9 @@ static double run_stage(stage *on, double *proof_ns, unsigned readers, bool writ
             exit(1);
         }
     }
-    double rate = 0;
+    writing written = {0, 0, 0, 0};
     if (writes) {
-        rate = write_for(on, ms);
+        written = write_for(on, ms);
     } else {
         struct timespec pause = {0, (long)ms * 1000000};
         nanosleep(&pause, NULL);
@@ -97,7 +116,7 @@ static double run_stage(stage *on, double *proof_ns, unsigned readers, bool writ
         pthread_join(ids[i], NULL);
         *proof_ns += all[i].ns / readers;
     }
-    return rate;
+    return written;
 }
 
 /* ---------------------------------------------------------------- what is measured */
@@ -108,7 +127,20 @@ typedef struct mixed_way {
     rotor_bench_samples of_alone;
     rotor_bench_samples proof_ns;
     rotor_bench_samples proof_of_alone;
+    rotor_bench_ledger *ledger;
 } mixed_way;
+
+/* A batch of the writer: what it takes alone, and how much longer beside readers. */
+static void add_to_ledger(rotor_bench_ledger *ledger, const writing *alone, const writing *beside) {
+    double waiting = alone->wall_ns - alone->thread_ns;
+    rotor_bench_ledger_whole(ledger, beside->wall_ns);
+    rotor_bench_ledger_part(ledger, "its work when alone", alone->thread_ns);
+    rotor_bench_ledger_part(ledger, "no processor, or waiting for the disk, when alone", waiting);
+    rotor_bench_ledger_part(ledger, "more work beside the readers", beside->thread_ns - alone->thread_ns);
+    rotor_bench_ledger_part(ledger, "no processor, or waiting, beside the readers",
+                            beside->wall_ns - beside->thread_ns - waiting);
+    rotor_bench_ledger_fact(ledger, "processors_busy_fraction", beside->busy);
+}
 
 static void measure_round(const rotor_bench *bench, mixed_way *way, bool durable, uint64_t ms) {
     rotor_options options = rotor_bench_stored_options(false);
@@ -121,10 +153,11 @@ static void measure_round(const rotor_bench *bench, mixed_way *way, bool durable
     double proof_ns;
     double none;
     (void)run_stage(&on, &proof_alone, 1, false, ms / 2);
-    double alone = run_stage(&on, &none, 0, true, ms);
-    double rate = run_stage(&on, &proof_ns, way->readers, true, ms);
-    rotor_bench_add(&way->rate, rate);
-    rotor_bench_add(&way->of_alone, rate / alone);
+    writing alone = run_stage(&on, &none, 0, true, ms);
+    writing beside = run_stage(&on, &proof_ns, way->readers, true, ms);
+    add_to_ledger(way->ledger, &alone, &beside);
+    rotor_bench_add(&way->rate, beside.rate);
+    rotor_bench_add(&way->of_alone, beside.rate / alone.rate);
     rotor_bench_add(&way->proof_ns, proof_ns);
     rotor_bench_add(&way->proof_of_alone, proof_alone / proof_ns);
     rotor_bench_stored_close(on.tree);
@@ -160,6 +193,8 @@ static void report(const rotor_bench *bench, const mixed_way *way, bool durable)
         char what[96];
         snprintf(what, sizeof what, "writer beside one reader over alone, %s tree", tree);
         rotor_bench_bound(bench->output, what, rotor_bench_median(&way->of_alone), true, 0.9, "x");
+        rotor_bench_explain(bench->output, way->ledger->name);
+        rotor_bench_ledger_print(bench->output, way->ledger);
     }
 }
 
@@ -169,10 +204,15 @@ static void measure(const rotor_bench *bench, bool durable) {
         mixed_way *way = rotor_bench_allocate(sizeof *way);
         memset(way, 0, sizeof *way);
         way->readers = readers[r];
+        char name[ROTOR_BENCH_LEDGER_NAME];
+        snprintf(name, sizeof name, "writer beside %u reader%s, %s tree", way->readers, way->readers == 1 ? "" : "s",
+                 durable ? "durable" : "memory");
+        way->ledger = rotor_bench_ledger_new(name, "batch", ARITY, BASE_LEAVES, 1 + way->readers);
         for (size_t round = 0; round < rotor_bench_rounds(bench, 3, 9); round++) {
             measure_round(bench, way, durable, bench->full ? 300 : 80);
         }
         report(bench, way, durable);
+        free(way->ledger);
         free(way);
     }
 }

@@ -2,6 +2,7 @@
  * consistency proofs, at random indexes and sizes. What hashes is compared with a chain of compressions taken in turn,
  * what only collects nodes with the same from plain arrays. */
 #include "bench.h"
+#include "ledger.h"
 #include "limits.h"
 #include "proof/proof.h"
 #include "reference.h"
@@ -324,7 +325,8 @@ static const step steps[STEPS] = {
 
 typedef struct step_result {
     rotor_bench_samples ns;
-    rotor_bench_samples lone; /* in compressions */
+    rotor_bench_samples lone;  /* in compressions */
+    rotor_bench_samples least; /* ns */
     rotor_bench_samples of_limit;
     double needed;
 } step_result;
@@ -343,6 +345,7 @@ static void measure_step(proofs_run *run, const step *kind, step_result *result,
     rotor_bench_add(chain, lone_ns);
     rotor_bench_add(&result->ns, ns);
     rotor_bench_add(&result->lone, ns / lone_ns);
+    rotor_bench_add(&result->least, least);
     rotor_bench_add(&result->of_limit, least / ns);
     result->needed = kind->least_ns == NULL ? run->needed : 0;
 }
@@ -374,6 +377,22 @@ static void report_reference(rotor_bench_output *output, const step_result *resu
     rotor_bench_against(output, "consistency verify", rotor_bench_median(&results[CONSISTENCY_VERIFY].ns));
 }
 
+#define PROVE_LEDGER "proof of a random leaf, N=4"
+
+/* A proof from cached nodes, and how much longer it takes to read such nodes when they come from memory. */
+static void print_ledger(const rotor_bench *bench, const step_result *results) {
+    rotor_bench_ledger *ledger = rotor_bench_ledger_new(PROVE_LEDGER, "proof", ARITY, LEAVES, 1);
+    for (size_t i = 0; i < results[PROVE].ns.count; i++) {
+        double cached = results[PROVE_CACHED].ns.values[i];
+        double fetching = results[PROVE].least.values[i] - results[PROVE_CACHED].least.values[i];
+        rotor_bench_ledger_whole(ledger, results[PROVE].ns.values[i]);
+        rotor_bench_ledger_part(ledger, "the same with all nodes in the caches", cached);
+        rotor_bench_ledger_part(ledger, "fetching such nodes from memory, by itself", fetching);
+    }
+    rotor_bench_ledger_print(bench->output, ledger);
+    free(ledger);
+}
+
 static void report(rotor_bench *bench, const step_result *results, const rotor_bench_samples *chain) {
     for (unsigned s = 0; s < STEPS; s++) {
         report_row(bench, &steps[s], &results[s], chain);
@@ -384,8 +403,10 @@ static void report(rotor_bench *bench, const step_result *results, const rotor_b
     }
     rotor_bench_row row = rotor_bench_row_of("proof_verify_many_gain", ARITY, LEAVES, 1);
     rotor_bench_print(bench->output, &row, ROTOR_BENCH_RATIO, &gain);
+    print_ledger(bench, results);
     rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, random indexes",
                       rotor_bench_median(&results[PROVE].ns), false, 250, "ns");
+    rotor_bench_explain(bench->output, PROVE_LEDGER);
     rotor_bench_bound(bench->output, "proof make, N=4, 1M leaves, nodes cached",
                       rotor_bench_median(&results[PROVE_CACHED].ns), false, 250, "ns");
     rotor_bench_bound(bench->output, "proof verify, N=4, 1M leaves (30 and 10 %)",
