@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-/* Leaves that are taken before their parents are hashed: 8 MiB, which are in the last-level cache still. */
-#define TAKEN_LEAVES ((uint64_t)256 << 10)
+/* Leaves that are taken before their parents are hashed: 16 MiB, which are in the last-level cache still. */
+#define TAKEN_LEAVES ((uint64_t)512 << 10)
 /* Bytes ahead of a single leaf at which memory is asked for. */
 #define LEAF_AHEAD 1024
 
