@@ -1,15 +1,21 @@
 /* A durable tree under load until it is large, with checkpoints of its own accord and a cap on what it keeps in memory:
  * the rate, the process's memory and what is written, as the tree grows. */
 #include "bench.h"
+#include "counters.h"
+#include "disk_times.h"
+#include "folder.h"
+#include "ledger.h"
 #include "limits.h"
 #include "stored.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BATCH 10000u
 #define POINTS 24u
 #define SYNC_LEAVES 1000000u /* for the disk's own rate */
+#define LEDGER "a leaf in the last quarter of a sustained load"
 
 typedef struct load {
     const rotor_bench *bench;
@@ -22,7 +28,23 @@ typedef struct load {
     uint64_t due_since;    /* when the next checkpoint became due; 0: it is not */
     double checkpoint_ms;  /* the last that ended since the last point; 0: none did */
     rotor_bench_samples rates;
+    rotor_bench_samples processor_ns; /* of all threads, a leaf, by points as the rates */
+    rotor_bench_samples disk_busy;    /* part of the time */
 } load;
+
+/* What the process and the disk have done so far. */
+typedef struct work {
+    double wall_ns;
+    double processor_ns;
+    double disk_ms;
+} work;
+
+static work work_now(void) {
+    rotor_bench_usage usage = rotor_bench_usage_now();
+    rotor_bench_path folder = rotor_bench_folder_path(".");
+    return (work){(double)rotor_bench_wall_ns(), usage.user_ns + usage.system_ns,
+                  rotor_bench_disk_busy_ms(folder.text)};
+}
 
 /* A checkpoint counts from the batch with which it is due to the one after which it has ended. */
 static void watch_checkpoints(load *run) {
@@ -61,13 +83,16 @@ static double grow(load *run) {
     uint64_t step = run->size / POINTS / BATCH * BATCH;
     double total = 0;
     for (uint64_t at = step; at <= run->size; at += step) {
-        uint64_t begin = rotor_bench_wall_ns();
+        work begin = work_now();
         rotor_hash root;
         while (rotor_size(run->tree) < at) {
             rotor_bench_stored_grow(run->bench, run->tree, rotor_size(run->tree) + BATCH, BATCH, &root);
             watch_checkpoints(run);
         }
-        double ns = (double)(rotor_bench_wall_ns() - begin);
+        work end = work_now();
+        double ns = end.wall_ns - begin.wall_ns;
+        rotor_bench_add(&run->processor_ns, (end.processor_ns - begin.processor_ns) / (double)step);
+        rotor_bench_add(&run->disk_busy, (end.disk_ms - begin.disk_ms) * 1e6 / ns);
         total += ns;
         report_point(run, (double)step * 1e9 / ns);
     }
@@ -82,6 +107,33 @@ static double quarter_rate(const rotor_bench_samples *rates, bool last) {
         time += 1 / rates->values[last ? rates->count - 1 - i : i];
     }
     return (double)quarter / time;
+}
+
+static double mean_of(const rotor_bench_samples *samples, size_t first, size_t count) {
+    double sum = 0;
+    for (size_t i = first; i < first + count; i++) {
+        sum += samples->values[i];
+    }
+    return sum / (double)count;
+}
+
+static void print_ledger(const load *run) {
+    size_t quarter = run->rates.count / 4;
+    size_t last = run->rates.count - quarter;
+    double whole = 1e9 / quarter_rate(&run->rates, true);
+    double busy = mean_of(&run->processor_ns, last, quarter) / run->bench->cpus;
+    rotor_bench_ledger *ledger =
+        rotor_bench_ledger_new(LEDGER, "leaf", ROTOR_BENCH_STORED_ARITY, run->size, run->bench->cpus);
+    rotor_bench_ledger_whole(ledger, whole);
+    rotor_bench_ledger_part(ledger, "work of the processors, shared by all", busy);
+    rotor_bench_ledger_part(ledger, ROTOR_BENCH_IDLE, whole - busy);
+    rotor_bench_ledger_fact(ledger, "disk_busy_fraction", mean_of(&run->disk_busy, last, quarter));
+    rotor_bench_ledger_fact(ledger, "first_quarter_ns", 1e9 / quarter_rate(&run->rates, false));
+    rotor_bench_ledger_fact(ledger, "first_quarter_work_ns",
+                            mean_of(&run->processor_ns, 0, quarter) / run->bench->cpus);
+    rotor_bench_ledger_fact(ledger, "first_quarter_disk_busy_fraction", mean_of(&run->disk_busy, 0, quarter));
+    rotor_bench_ledger_print(run->bench->output, ledger);
+    free(ledger);
 }
 
 static void report(const load *run, double ns, double raw_leaf_ns) {
@@ -99,8 +151,10 @@ static void report(const load *run, double ns, double raw_leaf_ns) {
     rotor_bench_number(&row, "last_quarter_over_first", flat);
     rotor_bench_limit(&row, ROTOR_BENCH_DISK, raw_leaf_ns * written / ROTOR_HASH_BYTES / (ns / (double)end.size));
     rotor_bench_print(output, &row, ROTOR_BENCH_LEAVES_PER_S, &rate);
+    print_ledger(run);
     rotor_bench_bound(output, "sustained load: rate of the last quarter over the first", flat, true, 0.9, "x");
-    /* Inserts wait at four times as many; what was written and is about to be mapped comes on top. */
+    rotor_bench_explain(output, LEDGER);
+    /* Inserts wait at four times as many; a batch, and what the process itself needs, come on top. */
     rotor_bench_bound(output, "sustained load: most own memory over checkpoint_bytes",
                       run->most_own / (double)run->checkpoint_bytes, false, 5, "x");
 }
