@@ -125,22 +125,32 @@ static void fill_last_row(uint32_t row[4], const chain_state *chain) {
     row[3] = (chain->done == 0 ? run->first_flags : 0) | (last ? run->last_flags : 0);
 }
 
+/* Without optimisation a compiler does not see that `half` is a constant, which the instructions want. */
+ROW_INLINE __m128i get_half(rows v, int half) {
+    return half == 0 ? _mm256_castsi256_si128(v) : _mm256_extracti128_si256(v, 1);
+}
+
+ROW_INLINE rows set_half(rows v, const void *row, int half) {
+    __m128i words = _mm_loadu_si128(row);
+    return half == 0 ? _mm256_inserti128_si256(v, words, 0) : _mm256_inserti128_si256(v, words, 1);
+}
+
 /* Ends the run of the half `half` if that was its last block, and begins the next one. Returns whether it has one. */
 ROW_INLINE bool turn_over(pair_state *s, chain_state *chain, int half, uint8_t (**out)[32], const rotor_lone_run **next,
                           const rotor_lone_run *end) {
     if (chain->run == NULL || ++chain->done < chain->run->count) {
         return chain->run != NULL;
     }
-    _mm_storeu_si128((void *)chain->out, _mm256_extracti128_si256(s->a, half));
-    _mm_storeu_si128((void *)(chain->out + 16), _mm256_extracti128_si256(s->b, half));
+    _mm_storeu_si128((void *)chain->out, get_half(s->a, half));
+    _mm_storeu_si128((void *)(chain->out + 16), get_half(s->b, half));
     chain->run = *next < end ? (*next)++ : NULL;
     if (chain->run == NULL) {
         return false;
     }
     chain->out = *(*out)++;
     chain->done = 0;
-    s->a = _mm256_inserti128_si256(s->a, _mm_loadu_si128((const void *)chain->run->cv), half);
-    s->b = _mm256_inserti128_si256(s->b, _mm_loadu_si128((const void *)(chain->run->cv + 16)), half);
+    s->a = set_half(s->a, chain->run->cv, half);
+    s->b = set_half(s->b, chain->run->cv + 16, half);
     return true;
 }
 
