@@ -135,10 +135,9 @@ static void add_to_ledger(rotor_bench_ledger *ledger, const writing *alone, cons
     double waiting = alone->wall_ns - alone->thread_ns;
     rotor_bench_ledger_whole(ledger, beside->wall_ns);
     rotor_bench_ledger_part(ledger, "its work when alone", alone->thread_ns);
-    rotor_bench_ledger_part(ledger, "no processor, or waiting for the disk, when alone", waiting);
+    rotor_bench_ledger_part(ledger, "waiting when alone", waiting);
     rotor_bench_ledger_part(ledger, "more work beside the readers", beside->thread_ns - alone->thread_ns);
-    rotor_bench_ledger_part(ledger, "no processor, or waiting, beside the readers",
-                            beside->wall_ns - beside->thread_ns - waiting);
+    rotor_bench_ledger_part(ledger, "more waiting beside the readers", beside->wall_ns - beside->thread_ns - waiting);
     rotor_bench_ledger_fact(ledger, "processors_busy_fraction", beside->busy);
 }
 

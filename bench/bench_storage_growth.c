@@ -1,6 +1,8 @@
 /* What must not depend on how large a durable tree is: the time of a checkpoint after 10,000 more leaves, the process's
  * own memory, and the rate of inserts with checkpoints in the background. */
 #include "bench.h"
+#include "effort.h"
+#include "ledger.h"
 #include "limits.h"
 #include "reference.h"
 #include "stored.h"
@@ -155,14 +157,30 @@ static void measure_checkpoints(const rotor_bench *bench) {
 #define WINDOW 500000u /* leaves in one sample */
 #define CHECKPOINT_LEAVES 250000u
 
-/* M leaves/s, with checkpoints in the background begun twice, and all of them ended. */
-static double window_rate(const rotor_bench *bench, rotor_tree *tree) {
+/* Checkpoints in the background are begun twice, and all of them ended. */
+static rotor_bench_effort grow_by_window(const rotor_bench *bench, rotor_tree *tree) {
     rotor_hash root;
-    uint64_t begin = rotor_bench_wall_ns();
+    rotor_bench_effort begin = rotor_bench_effort_now();
     rotor_bench_stored_grow(bench, tree, rotor_size(tree) + WINDOW, BATCH, &root);
     rotor_bench_stored_expect_ok(tree, rotor_flush(tree), "flush");
     rotor_bench_stored_expect_ok(tree, rotor_checkpoint_wait(tree, ROTOR_FOREVER), "checkpoint_wait");
-    return (double)WINDOW * 1e9 / (double)(rotor_bench_wall_ns() - begin);
+    return rotor_bench_effort_since(&begin);
+}
+
+/* A leaf of the large tree: what the small one takes as well, and what comes on top. */
+static void add_to_ledger(rotor_bench_ledger *ledger, const rotor_bench *bench, const rotor_bench_effort *small,
+                          const rotor_bench_effort *large) {
+    double part = 1.0 / WINDOW;
+    double small_work = small->processor_ns / bench->cpus;
+    double large_work = large->processor_ns / bench->cpus;
+    double waiting = small->wall_ns - small_work;
+    rotor_bench_ledger_whole(ledger, large->wall_ns * part);
+    rotor_bench_ledger_part(ledger, "work of the processors at 1M, shared by all", small_work * part);
+    rotor_bench_ledger_part(ledger, "without work at 1M", waiting * part);
+    rotor_bench_ledger_part(ledger, "more work at this size", (large_work - small_work) * part);
+    rotor_bench_ledger_part(ledger, "longer without work at this size", (large->wall_ns - large_work - waiting) * part);
+    rotor_bench_ledger_fact(ledger, "disk_busy_fraction", large->disk_ns / large->wall_ns);
+    rotor_bench_ledger_fact(ledger, "disk_busy_at_1M_fraction", small->disk_ns / small->wall_ns);
 }
 
 static void measure_rate(const rotor_bench *bench) {
@@ -176,11 +194,18 @@ static void measure_rate(const rotor_bench *bench) {
     rotor_bench_samples ratio = {.count = 0};
     memset(rates, 0, sizeof rates);
     memset(of_raw, 0, sizeof of_raw);
+    char name[ROTOR_BENCH_LEDGER_NAME];
+    snprintf(name, sizeof name, "a leaf of a tree of %s, with checkpoints", names[last]);
+    rotor_bench_ledger *ledger =
+        rotor_bench_ledger_new(name, "leaf", ROTOR_BENCH_STORED_ARITY, sizes[last], bench->cpus);
     for (size_t round = 0; round < rotor_bench_rounds(bench, 11, 31); round++) {
         double raw_rate = WINDOW * 1e9 * (ROTOR_BENCH_STORED_ARITY - 1) / ROTOR_BENCH_STORED_ARITY /
                           rotor_bench_raw_sequential(bench, WINDOW).wall_ns;
-        double small_rate = window_rate(bench, small);
-        double large_rate = window_rate(bench, large);
+        rotor_bench_effort small_took = grow_by_window(bench, small);
+        rotor_bench_effort large_took = grow_by_window(bench, large);
+        double small_rate = WINDOW * 1e9 / small_took.wall_ns;
+        double large_rate = WINDOW * 1e9 / large_took.wall_ns;
+        add_to_ledger(ledger, bench, &small_took, &large_took);
         rotor_bench_add(&rates[0], small_rate);
         rotor_bench_add(&rates[1], large_rate);
         rotor_bench_add(&of_raw[0], small_rate / raw_rate);
@@ -203,6 +228,9 @@ static void measure_rate(const rotor_bench *bench) {
     char what[96];
     snprintf(what, sizeof what, "insert rate with checkpoints at %s leaves over at 1M, N=4", names[last]);
     rotor_bench_bound(bench->output, what, rotor_bench_median(&ratio), true, 0.9, "x");
+    rotor_bench_explain(bench->output, name);
+    rotor_bench_ledger_print(bench->output, ledger);
+    free(ledger);
 }
 
 void rotor_bench_storage_growth(rotor_bench *bench) {

@@ -1,9 +1,7 @@
 /* A durable tree under load until it is large, with checkpoints of its own accord and a cap on what it keeps in memory:
  * the rate, the process's memory and what is written, as the tree grows. */
 #include "bench.h"
-#include "counters.h"
-#include "disk_times.h"
-#include "folder.h"
+#include "effort.h"
 #include "ledger.h"
 #include "limits.h"
 #include "stored.h"
@@ -31,20 +29,6 @@ typedef struct load {
     rotor_bench_samples processor_ns; /* of all threads, a leaf, by points as the rates */
     rotor_bench_samples disk_busy;    /* part of the time */
 } load;
-
-/* What the process and the disk have done so far. */
-typedef struct work {
-    double wall_ns;
-    double processor_ns;
-    double disk_ms;
-} work;
-
-static work work_now(void) {
-    rotor_bench_usage usage = rotor_bench_usage_now();
-    rotor_bench_path folder = rotor_bench_folder_path(".");
-    return (work){(double)rotor_bench_wall_ns(), usage.user_ns + usage.system_ns,
-                  rotor_bench_disk_busy_ms(folder.text)};
-}
 
 /* A checkpoint counts from the batch with which it is due to the one after which it has ended. */
 static void watch_checkpoints(load *run) {
@@ -83,16 +67,16 @@ static double grow(load *run) {
     uint64_t step = run->size / POINTS / BATCH * BATCH;
     double total = 0;
     for (uint64_t at = step; at <= run->size; at += step) {
-        work begin = work_now();
+        rotor_bench_effort begin = rotor_bench_effort_now();
         rotor_hash root;
         while (rotor_size(run->tree) < at) {
             rotor_bench_stored_grow(run->bench, run->tree, rotor_size(run->tree) + BATCH, BATCH, &root);
             watch_checkpoints(run);
         }
-        work end = work_now();
-        double ns = end.wall_ns - begin.wall_ns;
-        rotor_bench_add(&run->processor_ns, (end.processor_ns - begin.processor_ns) / (double)step);
-        rotor_bench_add(&run->disk_busy, (end.disk_ms - begin.disk_ms) * 1e6 / ns);
+        rotor_bench_effort took = rotor_bench_effort_since(&begin);
+        double ns = took.wall_ns;
+        rotor_bench_add(&run->processor_ns, took.processor_ns / (double)step);
+        rotor_bench_add(&run->disk_busy, took.disk_ns / ns);
         total += ns;
         report_point(run, (double)step * 1e9 / ns);
     }

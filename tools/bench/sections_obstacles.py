@@ -30,6 +30,7 @@ FACTS = (
     ("sync_under_way_fraction", "a sync was under way {} of the time", r.percent),
     ("write_under_way_fraction", "a write {}", r.percent),
     ("disk_busy_fraction", "the disk was busy {} of the time", r.percent),
+    ("disk_busy_at_1M_fraction", "at 1M leaves {}", r.percent),
     ("first_quarter_ns", "in the first quarter a leaf took {}", r.time_text),
     ("first_quarter_work_ns", "of it the work of the processors {}", r.time_text),
     ("first_quarter_disk_busy_fraction", "with the disk busy {} of the time", r.percent),
@@ -41,7 +42,7 @@ FACTS = (
     ("system_ns", "{} in the system", r.time_text),
     ("user_ms", "processors worked {} in user mode", lambda value: r.time_text(value * 1e6)),
     ("system_ms", "{} in the system", lambda value: r.time_text(value * 1e6)),
-    ("processors_busy_fraction", "they were busy {} of the time", r.percent),
+    ("processors_busy_fraction", "the processors were busy {} of the time", r.percent),
     ("written_bytes_per_leaf", "{} bytes were written", r.per_text),
 )
 
