@@ -348,4 +348,26 @@ static inline void store_expect_whole(const store_scene *s, rotor_tree *tree, co
     test_expect_leaves(tree, s->model.leaves, s->model.count, what);
 }
 
+/* What a later open would find, by one that changes nothing. */
+static inline void store_expect_durable(const store_scene *s, uint64_t size, const char *what) {
+    rotor_options options = s->options;
+    rotor_tree *tree = NULL;
+    rotor_error error = {0};
+    options.mode = ROTOR_OPEN_READ_ONLY;
+    rotor_status status = store_open_at(&tree, s->path, &options, &s->setup, &error);
+    expect_ok(status, "%s: %s", what, error.message);
+    expect(rotor_size(tree) == size, "%s: %" PRIu64 " leaves are stored, not %" PRIu64, what, rotor_size(tree), size);
+    if (size == s->model.count) {
+        store_expect_root(s, tree, what);
+    }
+    expect_ok(rotor_close(tree, NULL), "%s", what);
+}
+
+static inline rotor_token store_insert_without_root(const store_scene *s, const char *what) {
+    const rotor_hash leaf = {{1}};
+    rotor_token token;
+    expect_ok(rotor_insert(s->tree, NULL, &token, &leaf), "%s", what);
+    return token;
+}
+
 #endif

@@ -10,21 +10,6 @@ static void expect_token(const store_scene *s, rotor_token token, rotor_status w
                   token.size);
 }
 
-/* What a later open would find, by one that changes nothing. */
-static void expect_durable(const store_scene *s, uint64_t size, const char *what) {
-    rotor_options options = s->options;
-    rotor_tree *tree = NULL;
-    rotor_error error = {0};
-    options.mode = ROTOR_OPEN_READ_ONLY;
-    rotor_status status = store_open_at(&tree, s->path, &options, &s->setup, &error);
-    expect_ok(status, "%s: %s", what, error.message);
-    expect(rotor_size(tree) == size, "%s: %" PRIu64 " leaves are stored, not %" PRIu64, what, rotor_size(tree), size);
-    if (size == s->model.count) {
-        store_expect_root(s, tree, what);
-    }
-    expect_ok(rotor_close(tree, NULL), "%s", what);
-}
-
 /* ---------------------------------------------------------------- tokens */
 
 static void tokens_of_a_manual_tree(void **state) {
@@ -38,14 +23,14 @@ static void tokens_of_a_manual_tree(void **state) {
     rotor_token second = store_insert(&s, 20);
     expect_token(&s, first, ROTOR_PENDING, "accepted");
     expect_token(&s, second, ROTOR_PENDING, "accepted");
-    expect_durable(&s, 0, "accepted");
+    store_expect_durable(&s, 0, "accepted");
     expect_ok(rotor_wait(s.tree, &first, ROTOR_FOREVER), "wait");
     expect_token(&s, first, ROTOR_OK, "waited for");
     expect_token(&s, second, ROTOR_OK, "written with the first");
-    expect_durable(&s, 25, "waited for");
+    store_expect_durable(&s, 25, "waited for");
     rotor_token third = store_insert(&s, 1);
     expect_ok(rotor_wait(s.tree, &third, 0), "nobody else would write");
-    expect_durable(&s, 26, "waited for");
+    store_expect_durable(&s, 26, "waited for");
     rotor_token fourth = store_insert(&s, 1);
     expect_ok(rotor_flush(s.tree), "flush");
     expect_token(&s, fourth, ROTOR_OK, "flushed");
@@ -88,18 +73,18 @@ static void tokens_across_truncations(void **state) {
     expect_token(&s, cut, ROTOR_PENDING, "the truncation");
     rotor_token regrown = store_insert(&s, 60);
     expect_token(&s, regrown, ROTOR_PENDING, "regrown");
-    expect_durable(&s, 50, "nothing was flushed");
+    store_expect_durable(&s, 50, "nothing was flushed");
     expect_ok(rotor_wait(s.tree, &lost, ROTOR_FOREVER), "its truncation is durable then");
     expect_token(&s, lost, ROTOR_OK, "cut");
     expect_token(&s, cut, ROTOR_OK, "the truncation");
     expect_token(&s, regrown, ROTOR_OK, "regrown");
-    expect_durable(&s, 100, "regrown");
+    store_expect_durable(&s, 100, "regrown");
     /* Leaves that never reached the log need no frame to be cut. */
     (void)store_insert(&s, 10);
     cut = store_truncate(&s, 100);
     expect_token(&s, cut, ROTOR_PENDING, "cut to what is durable");
     expect_ok(rotor_wait(s.tree, &cut, ROTOR_FOREVER), "wait");
-    expect_durable(&s, 100, "cut to what is durable");
+    store_expect_durable(&s, 100, "cut to what is durable");
     /* To the present size: nothing happens. */
     rotor_token same = store_truncate(&s, 100);
     expect_token(&s, same, ROTOR_OK, "cut to the present size");
@@ -114,7 +99,7 @@ static void tokens_across_truncations(void **state) {
     (void)store_truncate(&s, 99);
     (void)store_insert(&s, 3);
     expect_ok(rotor_wait(s.tree, &cut, ROTOR_FOREVER), "wait");
-    expect_durable(&s, 102, "cut twice");
+    store_expect_durable(&s, 102, "cut twice");
     store_close(&s);
     store_open(&s);
     store_expect_whole(&s, s.tree, "cut twice");
@@ -167,7 +152,7 @@ static void waiting_with_an_interval(void **state) {
             while (rotor_token_status(s.tree, &token) == ROTOR_PENDING) {
                 (void)usleep(200);
             }
-            expect_durable(&s, 4, "a truncation on its own");
+            store_expect_durable(&s, 4, "a truncation on its own");
             token = store_insert(&s, 10);
         } else {
             expect_token(&s, token, ROTOR_PENDING, "not within an hour");
@@ -179,259 +164,13 @@ static void waiting_with_an_interval(void **state) {
         expect_ok(rotor_wait(s.tree, &token, 600 * 1000), "with a limit");
         token = store_insert(&s, 1);
         expect_ok(rotor_wait(s.tree, &token, ROTOR_FOREVER), "without a limit");
-        expect_durable(&s, s.model.count, "waited for");
+        store_expect_durable(&s, s.model.count, "waited for");
         store_insert(&s, 3);
         store_close(&s);
         store_open(&s);
         store_expect_whole(&s, s.tree, "closing flushes");
         store_end(&s);
     }
-}
-
-typedef struct inserter {
-    rotor_tree *tree;
-    uint64_t seed;
-    uint64_t rounds;
-    uint64_t done;
-    rotor_status status;
-} inserter;
-
-static _Thread_local bool is_caller;
-
-static void *insert_durably(void *argument) {
-    inserter *me = argument;
-    is_caller = true;
-    while (me->done < me->rounds && me->status == ROTOR_OK) {
-        rotor_hash leaf = test_random_leaf(me->seed, me->done);
-        me->status = rotor_insert_durable(me->tree, NULL, &leaf, 1);
-        me->done += me->status == ROTOR_OK ? 1 : 0;
-    }
-    return NULL;
-}
-
-/* Whether callers step back before they sleep, and have the background thread write for them, depends on how many there
- * are and how long that takes; here every one does, or none. */
-static void choose_patience(store_scene *s, bool steps_back) {
-    s->tree->store->many_waiters = steps_back ? 1 : UINT32_MAX;
-    s->tree->store->short_flight_ns = UINT64_MAX;
-}
-
-#define MOST_CALLERS 12
-#define ONE_HOUR_MS 3600000
-
-static void insert_side_by_side(store_scene *s, inserter inserters[MOST_CALLERS], size_t callers, uint64_t rounds) {
-    pthread_t threads[MOST_CALLERS];
-    for (size_t i = 0; i < callers; i++) {
-        inserters[i] = (inserter){.tree = s->tree, .seed = i, .rounds = rounds};
-        assert_int_equal(pthread_create(&threads[i], NULL, insert_durably, &inserters[i]), 0);
-    }
-    for (size_t i = 0; i < callers; i++) {
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    }
-}
-
-static void many_who_wait(void **state) {
-    (void)state;
-    enum { CALLERS = 4 };
-    for (int steps_back = 0; steps_back < 2; steps_back++) {
-        store_scene s;
-        inserter inserters[MOST_CALLERS];
-        uint64_t rounds = test_scaled(300);
-        store_begin(&s, 5, 4);
-        s.options.checkpoint_leaves = 100;
-        s.options.flush_interval_ms = 2;
-        store_open(&s);
-        choose_patience(&s, steps_back != 0);
-        insert_side_by_side(&s, inserters, CALLERS, rounds);
-        for (size_t i = 0; i < CALLERS; i++) {
-            expect_ok(inserters[i].status, "thread %zu", i);
-        }
-        rotor_hash root;
-        rotor_hash again;
-        expect_ok(rotor_root(s.tree, &root), "root");
-        expect_durable(&s, CALLERS * rounds, "all of them");
-        store_close(&s);
-        s.options.verify_at_open = ROTOR_VERIFY_FULL;
-        store_open(&s);
-        expect_ok(rotor_root(s.tree, &again), "root");
-        expect(test_same_hash(&root, &again), "another root");
-        store_end(&s);
-    }
-}
-
-/* Syncs that take a while, so that callers meet, until one of them fails. */
-typedef struct slow_disk {
-    rotor_os layer;
-    _Atomic uint64_t syncs_left;
-    _Atomic uint64_t background_syncs; /* by a thread that is no caller */
-} slow_disk;
-
-static int sync_slowly(void *context, int file) {
-    slow_disk *disk = context;
-    const struct timespec pause = {.tv_nsec = 200 * 1000};
-    (void)nanosleep(&pause, NULL);
-    atomic_fetch_add(&disk->background_syncs, is_caller ? 0 : 1);
-    const rotor_os *below = rotor_os_system();
-    return atomic_fetch_sub(&disk->syncs_left, 1) == 1 ? -EIO : below->sync(below->context, file);
-}
-
-static void disk_begin(slow_disk *disk, store_scene *s) {
-    disk->layer = *rotor_os_system(); /* whose functions take no context */
-    disk->layer.context = disk;
-    disk->layer.sync = sync_slowly;
-    atomic_store(&disk->syncs_left, UINT64_MAX);
-    atomic_store(&disk->background_syncs, 0);
-    s->setup.os = &disk->layer;
-    s->options.flush_interval_ms = ROTOR_MANUAL;
-}
-
-/* Nobody hangs, and what was said to be durable is there. */
-static void fail_a_sync(bool steps_back, uint64_t syncs, uint32_t flush_interval_ms, uint64_t checkpoint_leaves) {
-    store_scene s;
-    slow_disk disk;
-    inserter inserters[MOST_CALLERS];
-    store_begin(&s, 15, 4);
-    disk_begin(&disk, &s);
-    s.options.flush_interval_ms = flush_interval_ms;
-    s.options.checkpoint_leaves = checkpoint_leaves;
-    store_open(&s);
-    choose_patience(&s, steps_back);
-    atomic_store(&disk.syncs_left, syncs);
-    insert_side_by_side(&s, inserters, MOST_CALLERS, UINT64_MAX);
-    uint64_t done = 0;
-    for (size_t i = 0; i < MOST_CALLERS; i++) {
-        expect_status(inserters[i].status, ROTOR_FAILED, "thread %zu", i);
-        done += inserters[i].done;
-    }
-    expect(done > 0 || syncs < 3, "the first syncs succeed");
-    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
-    s.setup.os = NULL;
-    s.options.verify_at_open = ROTOR_VERIFY_FULL;
-    store_open(&s);
-    uint64_t size = rotor_size(s.tree);
-    expect(size >= done && size <= done + MOST_CALLERS,
-           "%" PRIu64 " leaves, of which %" PRIu64 " were said to be durable", size, done);
-    store_end(&s);
-}
-
-static void many_who_wait_when_a_sync_fails(void **state) {
-    (void)state;
-    fail_a_sync(false, 40, ROTOR_MANUAL, 0);
-    fail_a_sync(true, 40, ROTOR_MANUAL, 0);
-    /* Written by the background thread, also while it is told to, and beside checkpoints that fail in its stead. */
-    for (uint64_t syncs = 1; syncs <= 40; syncs++) {
-        fail_a_sync(true, syncs, ONE_HOUR_MS, syncs % 2 == 0 ? 20 : 0);
-    }
-}
-
-typedef struct bystander {
-    rotor_tree *tree;
-    _Atomic bool stops;
-    rotor_status status;
-    uint64_t rounds;
-} bystander;
-
-static void *wait_with_time_limit(void *argument) {
-    bystander *me = argument;
-    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
-        const rotor_hash leaf = {{3}};
-        rotor_token token;
-        me->status = rotor_insert(me->tree, NULL, &token, &leaf);
-        me->status = me->status == ROTOR_OK ? rotor_wait(me->tree, &token, ONE_HOUR_MS) : me->status;
-        me->rounds++;
-    }
-    return NULL;
-}
-
-static void *flush_and_checkpoint(void *argument) {
-    bystander *me = argument;
-    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
-        me->status = me->rounds % 2 == 0 ? rotor_flush(me->tree) : rotor_checkpoint(me->tree);
-        me->rounds++;
-    }
-    return NULL;
-}
-
-static void *truncate_to_what_is_there(void *argument) {
-    bystander *me = argument;
-    while (!atomic_load(&me->stops) && me->status == ROTOR_OK) {
-        rotor_status status = rotor_truncate(me->tree, NULL, rotor_size(me->tree));
-        me->status = status;
-        me->rounds++;
-        (void)usleep(300);
-    }
-    return NULL;
-}
-
-/* A caller that finds many others does not go on to write for them: the background thread does, though its interval is
- * an hour, and lets everybody else have the log that wants it. */
-static void many_for_whom_the_background_thread_writes(void **state) {
-    (void)state;
-    store_scene s;
-    slow_disk disk;
-    inserter inserters[MOST_CALLERS];
-    uint64_t rounds = test_scaled(100);
-    store_begin(&s, 18, 4);
-    disk_begin(&disk, &s);
-    s.options.flush_interval_ms = ONE_HOUR_MS;
-    store_open(&s);
-    choose_patience(&s, true);
-    insert_side_by_side(&s, inserters, MOST_CALLERS, rounds);
-    expect(atomic_load(&disk.background_syncs) > 0, "callers synced for each other");
-    expect_durable(&s, MOST_CALLERS * rounds, "all of them");
-
-    static void *(*const bodies[])(void *) = {wait_with_time_limit, flush_and_checkpoint, truncate_to_what_is_there};
-    enum { BYSTANDERS = sizeof bodies / sizeof bodies[0] };
-    bystander bystanders[BYSTANDERS];
-    pthread_t threads[BYSTANDERS];
-    for (size_t i = 0; i < BYSTANDERS; i++) {
-        bystanders[i] = (bystander){.tree = s.tree};
-        assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], &bystanders[i]), 0);
-    }
-    insert_side_by_side(&s, inserters, MOST_CALLERS, rounds);
-    for (size_t i = 0; i < BYSTANDERS; i++) {
-        atomic_store(&bystanders[i].stops, true);
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-        expect_ok(bystanders[i].status, "bystander %zu", i);
-        expect(bystanders[i].rounds > 0, "bystander %zu never had its turn", i);
-    }
-    for (size_t i = 0; i < MOST_CALLERS; i++) {
-        expect_ok(inserters[i].status, "thread %zu", i);
-    }
-    s.setup.os = NULL;
-    expect_ok(rotor_close(s.tree, NULL), "close");
-    s.tree = NULL;
-    store_end(&s);
-}
-
-/* The log is handed over to a background thread that ends because the tree has failed meanwhile: it gives it back. */
-static void what_is_handed_over_to_a_thread_that_ends(void **state) {
-    (void)state;
-    store_scene s;
-    store_begin(&s, 20, 4);
-    s.options.flush_interval_ms = ROTOR_MANUAL;
-    store_open(&s);
-    rotor_store *store = s.tree->store;
-    rotor_store_begin_flush(store);
-    pthread_mutex_lock(&store->mutex);
-    atomic_store(&store->handed_over, true);
-    pthread_mutex_unlock(&store->mutex);
-    const rotor_error error = {.status = ROTOR_FAILED};
-    rotor_store_fail(store, &error);
-    (void)rotor_store_flusher(store);
-    assert_false(store->flusher_leads);
-    assert_false(atomic_load(&store->handed_over));
-    assert_false(atomic_load(&store->flushing));
-    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
-    s.tree = NULL;
-    store_end(&s);
-}
-
-static rotor_token insert_without_root(const store_scene *s, const char *what) {
-    const rotor_hash leaf = {{1}};
-    rotor_token token;
-    expect_ok(rotor_insert(s->tree, NULL, &token, &leaf), "%s", what);
-    return token;
 }
 
 /* The background thread that has gone idle is told of the next leaf, also amid leaves that nobody wants a root of. */
@@ -442,8 +181,8 @@ static void single_leaves_become_durable_on_their_own(void **state) {
     s.options.flush_interval_ms = 1;
     store_open(&s);
     for (unsigned turn = 0; turn < 40; turn++) {
-        (void)insert_without_root(&s, "one");
-        rotor_token token = insert_without_root(&s, "another");
+        (void)store_insert_without_root(&s, "one");
+        rotor_token token = store_insert_without_root(&s, "another");
         for (unsigned waits = 0; rotor_token_status(s.tree, &token) == ROTOR_PENDING; waits++) {
             expect(waits < 600 * 1000, "turn %u: nobody was told", turn);
             (void)usleep(200);
@@ -452,25 +191,6 @@ static void single_leaves_become_durable_on_their_own(void **state) {
         (void)usleep(turn * 100); /* to find the thread on its way to sleep, and asleep */
     }
     expect_ok(rotor_close(s.tree, NULL), "close");
-    s.tree = NULL;
-    store_end(&s);
-}
-
-static void single_leaves_after_a_failure(void **state) {
-    (void)state;
-    store_scene s;
-    slow_disk disk;
-    store_begin(&s, 17, 4);
-    disk_begin(&disk, &s);
-    store_open(&s);
-    (void)insert_without_root(&s, "one");
-    (void)insert_without_root(&s, "another");
-    atomic_store(&disk.syncs_left, 1);
-    expect_status(rotor_flush(s.tree), ROTOR_FAILED, "flush");
-    const rotor_hash leaf = {{2}};
-    expect_status(rotor_insert(s.tree, NULL, NULL, &leaf), ROTOR_FAILED, "after the failure");
-    assert_int_equal(rotor_size(s.tree), 2);
-    expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "close");
     s.tree = NULL;
     store_end(&s);
 }
@@ -492,7 +212,7 @@ static void inserting_durably(void **state) {
         expect(store_statistics(&s).durable_size == s.model.count, "%" PRIu64 " are durable",
                store_statistics(&s).durable_size);
         if (count % 9 == 0) {
-            expect_durable(&s, s.model.count, "durable");
+            store_expect_durable(&s, s.model.count, "durable");
         }
         free(leaves);
     }
@@ -532,65 +252,6 @@ static void checkpoints_by_hand_and_on_close(void **state) {
         store_expect_whole(&s, s.tree, "opened");
         store_end(&s);
     }
-}
-
-/* A disk on which every write of a checkpoint meets a truncation, or what would be endless. */
-typedef struct busy_disk {
-    rotor_os layer;
-    rotor_store *_Atomic store; /* once it is open */
-    _Atomic uint64_t writes;    /* beside a truncation */
-} busy_disk;
-
-#define ENDLESS_WRITES 1000
-
-static bool copies_alone(rotor_store *store) {
-    pthread_mutex_lock(&store->mutex);
-    bool alone = store->copying && store->truncating == 0;
-    pthread_mutex_unlock(&store->mutex);
-    return alone;
-}
-
-static int64_t write_beside_truncations(void *context, int file, const void *bytes, size_t count, uint64_t offset) {
-    busy_disk *disk = context;
-    rotor_store *store = atomic_load(&disk->store);
-    if (store != NULL && atomic_fetch_add(&disk->writes, 1) < ENDLESS_WRITES) {
-        while (copies_alone(store)) {
-            (void)usleep(20);
-        }
-    }
-    const rotor_os *below = rotor_os_system();
-    return below->write(below->context, file, bytes, count, offset);
-}
-
-/* A truncation interrupts a checkpoint, which begins anew; but not for ever. */
-static void checkpoints_beside_truncations(void **state) {
-    (void)state;
-    store_scene s;
-    busy_disk disk = {.layer = *rotor_os_system()};
-    disk.layer.context = &disk;
-    disk.layer.write = write_beside_truncations;
-    atomic_store(&disk.store, NULL);
-    store_begin(&s, 19, 4);
-    s.setup.os = &disk.layer;
-    s.options.flush_interval_ms = ROTOR_MANUAL;
-    store_open(&s);
-    store_insert(&s, 500);
-    atomic_store(&disk.store, s.tree->store);
-    bystander truncator = {.tree = s.tree};
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, truncate_to_what_is_there, &truncator), 0);
-    expect_ok(rotor_checkpoint(s.tree), "checkpoint");
-    expect(atomic_load(&disk.writes) < ENDLESS_WRITES, "truncations keep a checkpoint from ending");
-    atomic_store(&truncator.stops, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    expect_ok(truncator.status, "truncations");
-    expect_checkpointed(&s, 500, "beside truncations");
-    atomic_store(&disk.store, NULL);
-    store_close(&s);
-    s.setup.os = NULL;
-    store_open(&s);
-    store_expect_whole(&s, s.tree, "opened");
-    store_end(&s);
 }
 
 /* A system that takes its time to exchange memory for pages of files. */
@@ -807,15 +468,9 @@ int main(void) {
         cmocka_unit_test(tokens_across_truncations),
         cmocka_unit_test(tokens_of_a_tree_in_memory),
         cmocka_unit_test(waiting_with_an_interval),
-        cmocka_unit_test(many_who_wait),
-        cmocka_unit_test(many_who_wait_when_a_sync_fails),
-        cmocka_unit_test(many_for_whom_the_background_thread_writes),
-        cmocka_unit_test(what_is_handed_over_to_a_thread_that_ends),
         cmocka_unit_test(single_leaves_become_durable_on_their_own),
-        cmocka_unit_test(single_leaves_after_a_failure),
         cmocka_unit_test(inserting_durably),
         cmocka_unit_test(checkpoints_by_hand_and_on_close),
-        cmocka_unit_test(checkpoints_beside_truncations),
         cmocka_unit_test(inserts_wait_for_memory),
         cmocka_unit_test(checkpoints_in_the_background),
         cmocka_unit_test(checkpoints_when_they_are_due),

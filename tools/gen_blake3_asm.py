@@ -33,7 +33,7 @@ How a kernel is laid out
     cache, of which each batch of 1,000 leaves fetched 27 KiB anew.
     About every 64 instructions there is a jump to the next one. A processor that has missed its operation cache goes on with
     the decoders, at 2.5 instructions a cycle, until a jump: without jumps one missing entry made the rest of a segment
-    slow, and at width 4 more than half of all code came from the decoders (400 cycles a block instead of 343 on Zen 3).
+    slow, and at width 4 more than half of all code came from the decoders (a sixth more cycles a block on Zen 3).
 
     AVX-512: `full` transposes its own message. Every lane's last two bytes, the "tail", are fetched once at the start.
     Vector operations take two cycles on Zen 5, so one set of lanes (16 groups, four independent G) leaves half of the
@@ -85,7 +85,7 @@ class Kernel:
         The values below are the best of some hundred random choices by time, for AVX2 on Zen 3, for AVX-512 on Zen 5.
         For AVX2 they are worth 1 %: what bounds it is the chain of dependent operations (218 cycles a block, as the two
         shifts of a rotation often meet in one pipe) together with the order in which the two schedulers serve four such
-        chains; without any fetching of messages a block still takes 335 cycles. Copies and loads that all stood where
+        chains; without any fetching of messages a block takes hardly less. Copies and loads that all stood where
         the segment begins, since nothing keeps a list scheduler from it, cost 6 % at arity 16 and 3 % at 4."""
         return {**dict(latency=1, pressure=16, jitter=0, seed=0, clean=8, span=300, spread=0.6, lag=0),
                 **self.all_segments, **self.segments.get(segment, {})}

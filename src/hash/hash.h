@@ -20,13 +20,14 @@
 #define ROTOR_HASH_HEADROOM 2
 
 /* A node of a path, of which everything but its last child is known: what a hasher could do about it beforehand. All
- * but `width` and `leading` belong to the profile. A node of one child is that child. The layout is known to assembly. */
+ * but `width` and `leading` belong to the profile. A node of one child is that child. The layout is known to assembly.
+ */
 typedef struct rotor_path_step {
-    uint32_t state[16]; /* BLAKE3: before the block in which the last child begins, or before its first diagonals */
-    uint32_t words[8];  /* what precedes that child in this block, as far as it is whole words */
-    uint32_t before;    /* the two bytes right before the child */
-    uint32_t width;     /* children in all, 1..255; 0: not prepared */
-    uint32_t blocks;    /* BLAKE3: how many depend on the last child, and how */
+    uint32_t state[16];     /* BLAKE3: before the block in which the last child begins, or before its first diagonals */
+    uint32_t words[8];      /* what precedes that child in this block, as far as it is whole words */
+    uint32_t before;        /* the two bytes right before the child */
+    uint32_t width;         /* children in all, 1..255; 0: not prepared */
+    uint32_t blocks;        /* BLAKE3: how many depend on the last child, and how */
     const uint8_t *leading; /* the children before the last; not read if there are none */
 } rotor_path_step;
 
@@ -35,7 +36,7 @@ typedef struct rotor_hasher {
     const char *name;   /* of the profile, "blake3" */
     const char *kernel; /* "portable", "sse41", "avx2", "avx512", "neon"; "avx2-c", "avx512-c": without assembly */
     uint32_t lanes;     /* groups that hash_groups() hashes at once: counts that are multiples of it are cheapest, and a
-                         * rest of one costs as much as hash_node() */
+                         * rest of one costs as much as hash_node(), a rest of two no more than twice that */
 
     /* One node. */
     void (*hash_node)(uint8_t out[32], const uint8_t *children, unsigned width);

@@ -302,7 +302,9 @@ static void prepare_together(rotor_path_step *const *steps, size_t count) {
         runs[run] = nodes[run].run;
         leading[run++] = steps[i];
     }
-    rotor_blake3_pairs_avx2(cv, runs, run);
+    if (run > 0) {
+        rotor_blake3_pairs_avx2(cv, runs, run);
+    }
     for (size_t i = 0; i < run; i++) {
         start_step(leading[i], cv[i]);
     }

@@ -3,8 +3,8 @@
  * A register holds one row of both states, so that one operation serves four of a round's mixing functions, and between
  * columns and diagonals three of the four rows are turned within their halves. That is the way in which single
  * compressions are often done with 128-bit registers; the second chain comes for free, as what a compression costs is
- * waiting for its own results: 236 cycles on a Zen 3 for both, against 241 for one in general registers and 349 for
- * eight lanes (vectors of one word each, which need no turns).
+ * waiting for its own results: 236 cycles on a Zen 3 for both, against 241 for one in general registers and some 340
+ * for eight lanes (vectors of one word each, which need no turns).
  *
  * The row of the b words is the last to be ready, so it stays and the others turn, and the message words of the
  * diagonals are kept turned as well. Message words are permuted for the next round in registers. */

@@ -27,10 +27,13 @@ typedef struct commit_target {
 
 static bool is_interrupted(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
-    bool gives_way = store->truncating > 0 && store->interruptions < MOST_INTERRUPTIONS;
-    bool interrupted = gives_way || atomic_load(&store->failed);
+    bool interrupted = store->truncating > 0 || atomic_load(&store->failed);
     pthread_mutex_unlock(&store->mutex);
     return interrupted;
+}
+
+static bool gives_up(rotor_store *store) {
+    return (store->interruptions < MOST_INTERRUPTIONS || atomic_load(&store->failed)) && is_interrupted(store);
 }
 
 /* ---- writing */
@@ -43,7 +46,7 @@ static rotor_status write_nodes(rotor_store *store, uint32_t level, uint64_t fir
         const uint8_t *nodes = rotor_level_run(store->tree->levels[level], first, most, &run);
         status = rotor_level_files_write(&store->checkpoint_files, level, first, run, nodes, error);
         first += run;
-        if (status == ROTOR_OK && is_interrupted(store)) {
+        if (status == ROTOR_OK && gives_up(store)) {
             status = ROTOR_STALE;
         }
     }

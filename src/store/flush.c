@@ -248,9 +248,12 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     store->flight_moment = moment;
     pthread_mutex_unlock(&store->mutex);
     rotor_error error = {.status = ROTOR_OK};
+    bool tells_how_long = store->cut_pending || store->logged < moment.size; /* others are over at once */
     uint64_t begin = rotor_now_ns();
     rotor_status status = write_all(store, moment.size, rotate, &error);
-    atomic_store_explicit(&store->flight_ns, rotor_now_ns() - begin, memory_order_relaxed);
+    if (tells_how_long) {
+        atomic_store_explicit(&store->flight_ns, rotor_now_ns() - begin, memory_order_relaxed);
+    }
     store->crowd = count_waiters(store);
     if (status != ROTOR_OK) {
         if (error.status == ROTOR_OK) {
@@ -534,17 +537,21 @@ static void ring_flusher(void *context) {
     rotor_bell_ring(&store->flusher_bell);
 }
 
-/* Whether there is nothing to write and the next append or truncation will ring. Asks for the writer's lock only when
- * that seems to be so: a caller that inserts batch after batch has it nearly always, and takes it again before another
- * thread is awake. The flusher of a bulk load of 200 ms once waited 200 ms for it. */
-static bool is_idle(rotor_store *store) {
+/* Whether all that has been accepted is durable; `durable` is what is. */
+static bool is_all_durable(rotor_store *store, rotor_token *durable) {
     pthread_mutex_lock(&store->mutex);
-    rotor_token durable = store->durable;
-    bool idle = !store->cut_pending;
+    *durable = store->durable;
+    bool all = !store->cut_pending;
     pthread_mutex_unlock(&store->mutex);
-    return idle && durable.epoch == atomic_load(&store->tree->published.epoch) &&
-           atomic_load(&store->tree->accepted) <= durable.size &&
-           rotor_tree_notify(store->tree, durable.size, ring_flusher, store);
+    return all && durable->epoch == atomic_load(&store->tree->published.epoch) &&
+           atomic_load(&store->tree->accepted) <= durable->size;
+}
+
+/* Whether there is nothing to write and the next append or truncation will ring. Does not wait for the writer's lock: a
+ * caller that inserts batch after batch has it nearly always, and callers may have handed the log over meanwhile. */
+static bool is_idle(rotor_store *store) {
+    rotor_token durable;
+    return is_all_durable(store, &durable) && rotor_tree_notify(store->tree, durable.size, ring_flusher, store);
 }
 
 /* Waits until `flushing` can be taken, or is handed over, and takes it. */
@@ -599,9 +606,12 @@ static void end_leading(rotor_store *store) {
     }
 }
 
-/* Whether a flush cannot wait until the interval is over. */
-static bool is_urgent(const rotor_store *store) {
-    return atomic_load(&store->handed_over) || atomic_load(&store->timed_waiters) > 0 || atomic_load(&store->ending);
+/* Whether a flush cannot wait until the interval is over. Who waits with a time limit may still be on the way to see
+ * that it is over. */
+static bool is_urgent(rotor_store *store) {
+    rotor_token durable;
+    return atomic_load(&store->handed_over) || atomic_load(&store->ending) ||
+           (atomic_load(&store->timed_waiters) > 0 && !is_all_durable(store, &durable));
 }
 
 void *rotor_store_flusher(void *argument) {

@@ -5,8 +5,9 @@
  * the last, so they never wait for a disk.
  *
  * The phases that read the tree's memory or move the log hold a flag, not a mutex: `flushing` (one thread writes and
- * syncs the log) and `copying` (the checkpoint reads nodes that a truncation could replace, or maps them). A truncation
- * waits until neither is held; `truncating` keeps new ones from beginning. */
+ * syncs the log, or has it handed over and is about to) and `copying` (the checkpoint reads nodes that a truncation
+ * could replace, or maps them). A truncation waits until neither is held; `truncating` keeps new ones from beginning.
+ */
 #ifndef ROTOR_STORE_STORE_H
 #define ROTOR_STORE_STORE_H
 
@@ -57,16 +58,17 @@ typedef struct rotor_store {
     pthread_cond_t changed; /* anything below, but for those who wait for a flight */
     _Atomic bool flushing;  /* changed under `mutex` only */
     bool copying;
-    uint32_t truncating;
-    uint32_t claims;          /* who wait to hold `flushing`, but for callers and the background thread */
-    bool flusher_leads;       /* the background thread would go on for a caller that holds it, ... */
+    bool flusher_leads;       /* the background thread would go on for a caller that holds `flushing`, ... */
     _Atomic bool handed_over; /* ... and is to: changed under `mutex` only */
+    uint32_t truncating;
     /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
      * all, half of 64 callers were woken for nothing each time. */
     uint64_t flight;                /* the present one, or the last */
     rotor_token flight_moment;      /* what it makes durable */
     rotor_gate flights[2];          /* the end of an even one, of an odd one; opened under `mutex` */
     _Atomic uint64_t timed_waiters; /* for whom the background thread flushes at once */
+    uint32_t claims;                /* who wait to hold `flushing`, but for callers and the background thread */
+    uint32_t interruptions;         /* of the present checkpoint, by truncations; whoever holds `checkpoint_turn` */
 
     /* Callers that wait as long as it takes; their difference is how many wait now. */
     _Atomic uint64_t arrivals;
@@ -117,10 +119,9 @@ typedef struct rotor_store {
     pthread_mutex_t checkpoint_turn;
     rotor_superblock superblock; /* as committed */
     rotor_level_files checkpoint_files;
-    uint32_t interruptions; /* of the present checkpoint, by truncations */
 
     _Atomic uint64_t committed; /* leaves */
-    _Atomic uint64_t released;  /* the same, but for those whose memory has yet to be exchanged for the files */
+    _Atomic uint64_t released;  /* the same after their memory was exchanged for the files, as far as that could be */
     _Atomic uint64_t generation;
     uint64_t due_leaves;                 /* uncommitted leaves that make a checkpoint due; UINT64_MAX for never */
     uint64_t due_log_bytes;              /* bytes of the log that do; UINT64_MAX for never */

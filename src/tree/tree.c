@@ -335,7 +335,9 @@ void rotor_tree_refuse(rotor_tree *tree, rotor_status refusal) {
 }
 
 bool rotor_tree_notify(rotor_tree *tree, uint64_t size, void (*appended)(void *context), void *context) {
-    pthread_mutex_lock(&tree->writer);
+    if (pthread_mutex_trylock(&tree->writer) != 0) {
+        return false;
+    }
     bool waits = tree->size <= size;
     tree->appended = waits ? appended : NULL;
     tree->appended_context = context;

@@ -106,7 +106,7 @@ bool rotor_tree_is_cut_elsewhere(const rotor_tree *tree);
 void rotor_tree_refuse(rotor_tree *tree, rotor_status refusal);
 
 /* Has `appended` called at the end of the next append, under the writer's lock, unless there are more than `size`
- * leaves already: then returns false and forgets it. */
+ * leaves already or somebody has that lock: then returns false and forgets it. */
 bool rotor_tree_notify(rotor_tree *tree, uint64_t size, void (*appended)(void *context), void *context);
 
 /* Gives an empty tree memory for `size` leaves and the complete nodes above them. Levels below `filed_levels` leave
