@@ -74,8 +74,8 @@ typedef struct rotor_store {
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
     uint32_t many_waiters;              /* at which they step back before they sleep, ... */
-    uint64_t short_flight_ns;           /* if flights take no longer than this, ... */
     _Atomic int32_t credit;             /* how much that has been of use */
+    uint64_t short_flight_ns;           /* ... if flights take no longer than this, ... */
     _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
     _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
     _Atomic uint64_t flight_ns;         /* how long the last one took */
