@@ -2,9 +2,6 @@
  * what the statistics say, and batches of any size. */
 #include "store_support.h"
 
-#include <pthread.h>
-#include <time.h>
-
 static void expect_token(const store_scene *s, rotor_token token, rotor_status wanted, const char *what) {
     expect_status(rotor_token_status(s->tree, &token), wanted, "%s: token %" PRIu64 "/%" PRIu64, what, token.epoch,
                   token.size);

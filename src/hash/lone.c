@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define BLOCK_BYTES ROTOR_BLAKE3_BLOCK_BYTES
-/* Steps that are prepared together at most: of four at arity 16 and batches of a thousand leaves the rest is ready. */
+/* Steps that are prepared together at most, for which there is room on the stack. A batch of a thousand leaves at arity
+ * 16 renews three or four. */
 #define PAIRED_STEPS 8
 #define LAST_FLAGS (ROTOR_BLAKE3_CHUNK_END | ROTOR_BLAKE3_ROOT)
 
