@@ -12,11 +12,12 @@
  * have the better of it nobody steps back for a while. */
 #define SLEEP_WEIGHT 2
 #define MOST_CREDIT 256
-#define NO_YIELD_NS 20000000u
-/* Stepping back for so long means that others have the processors than callers of this tree. Nobody does it again for a
- * while then. */
+/* Stepping back for so long means that others have the processors than callers of this tree. It may have been for a
+ * moment only: the system clears a huge page, the host takes a processor away. */
 #define SLOW_YIELD_NS 2000000u
-#define BUSY_NS 50000000u
+/* A flight that took longer than the last ones lengthens what is held to be usual by one part in so many of that: it may
+ * be the only one, as it wrote zeros ahead. */
+#define FLIGHT_WEIGHT 16
 /* A leader lingers for as long as a flight takes, but not longer than this. After one did so in vain the next are
  * content with half as many, and that again so often at most, for up to so many flights. */
 #define MOST_LINGER_NS 1000000u
@@ -232,6 +233,12 @@ static uint64_t count_waiters(const rotor_store *store) {
     return atomic_load_explicit(&store->arrivals, memory_order_relaxed) - departures;
 }
 
+static void note_flight(rotor_store *store, uint64_t ns) {
+    uint64_t usual = atomic_load_explicit(&store->flight_ns, memory_order_relaxed);
+    usual = ns < usual ? ns : usual + (ns - usual) / FLIGHT_WEIGHT;
+    atomic_store_explicit(&store->flight_ns, usual, memory_order_relaxed);
+}
+
 rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     if (atomic_load_explicit(&store->failed, memory_order_acquire)) {
         return ROTOR_FAILED;
@@ -252,7 +259,7 @@ rotor_status rotor_store_write_pending(rotor_store *store, bool rotate) {
     uint64_t begin = rotor_now_ns();
     rotor_status status = write_all(store, moment.size, rotate, &error);
     if (tells_how_long) {
-        atomic_store_explicit(&store->flight_ns, rotor_now_ns() - begin, memory_order_relaxed);
+        note_flight(store, rotor_now_ns() - begin);
     }
     store->crowd = count_waiters(store);
     if (status != ROTOR_OK) {
@@ -312,13 +319,13 @@ rotor_status rotor_store_token_status(rotor_store *store, const rotor_token *tok
  * so long that it was of no use. */
 static bool step_back(rotor_store *store) {
     uint64_t begin = rotor_now_ns();
-    if (begin < atomic_load_explicit(&store->busy_until_ns, memory_order_relaxed)) {
+    if (rotor_pause_holds(&store->busy, begin)) {
         return false;
     }
     (void)sched_yield();
     uint64_t end = rotor_now_ns();
     if (end - begin > SLOW_YIELD_NS) {
-        atomic_store_explicit(&store->busy_until_ns, end + BUSY_NS, memory_order_relaxed);
+        rotor_pause_begin(&store->busy, end);
         return false;
     }
     return true;
@@ -439,7 +446,7 @@ static bool must_wait(rotor_store *store) {
 
 static bool is_worth_yielding(const rotor_store *store) {
     return atomic_load_explicit(&store->flight_ns, memory_order_relaxed) <= store->short_flight_ns &&
-           rotor_now_ns() >= atomic_load_explicit(&store->no_yield_until_ns, memory_order_relaxed);
+           !rotor_pause_holds(&store->useless, rotor_now_ns());
 }
 
 /* Takes note of whether stepping back was in vain. When two do so at once one of them is forgotten, which does no harm.
@@ -448,7 +455,7 @@ static void learn(rotor_store *store, bool in_vain) {
     int32_t credit = atomic_load_explicit(&store->credit, memory_order_relaxed);
     credit = in_vain ? credit - SLEEP_WEIGHT : credit < MOST_CREDIT ? credit + 1 : credit;
     if (credit < 0) {
-        atomic_store_explicit(&store->no_yield_until_ns, rotor_now_ns() + NO_YIELD_NS, memory_order_relaxed);
+        rotor_pause_begin(&store->useless, rotor_now_ns());
         credit = MOST_CREDIT;
     }
     atomic_store_explicit(&store->credit, credit, memory_order_relaxed);

@@ -12,6 +12,7 @@
 #define ROTOR_STORE_STORE_H
 
 #include "base/gate.h"
+#include "base/pause.h"
 #include "base/thread.h"
 #include "os/file.h"
 #include "rotortree.h"
@@ -73,12 +74,12 @@ typedef struct rotor_store {
     /* Callers that wait as long as it takes; their difference is how many wait now. */
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
-    uint32_t many_waiters;              /* at which they step back before they sleep, ... */
-    _Atomic int32_t credit;             /* how much that has been of use */
-    uint64_t short_flight_ns;           /* ... if flights take no longer than this, ... */
-    _Atomic uint64_t no_yield_until_ns; /* ... but not before this time, as it was of no use */
-    _Atomic uint64_t busy_until_ns;     /* nobody yields before this time, as others had the processors for long */
-    _Atomic uint64_t flight_ns;         /* how long the last one took */
+    uint32_t many_waiters;      /* at which they step back before they sleep, ... */
+    uint64_t short_flight_ns;   /* ... if flights take no longer than this, ... */
+    _Atomic uint64_t flight_ns; /* ... as far as the last ones tell, ... */
+    rotor_pause useless;        /* ... but not now, as it was of no use, ... */
+    _Atomic int32_t credit;     /* (of how much it has been) */
+    rotor_pause busy;           /* ... or as others had the processors for long: then leaders do not either */
     /* Whoever holds `flushing`. */
     uint64_t boarded;        /* arrivals when the last flight took off */
     uint64_t crowd;          /* who waited when it landed */
