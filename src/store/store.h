@@ -164,7 +164,13 @@ rotor_status rotor_store_open(rotor_tree **tree, const char *path, const rotor_o
 /* Flushes, checkpoints if the options say so, frees the store (not the tree). Returns the first failure. */
 rotor_status rotor_store_close(rotor_store *store, rotor_error *error);
 
-/* What the files of the store promise to each other is kept by these; src/store/flush.c and checkpoint.c. */
+/* What the files of the store promise to each other is kept by these; src/store/flush.c, flights.c and checkpoint.c. */
+
+/* Callers that wait as long as it takes. Departures first: whoever is seen to leave has been seen to come. */
+static inline uint64_t rotor_store_count_waiters(const rotor_store *store) {
+    uint64_t departures = atomic_load_explicit(&store->departures, memory_order_acquire);
+    return atomic_load_explicit(&store->arrivals, memory_order_relaxed) - departures;
+}
 
 /* Waits until `flushing` can be taken. Under `mutex`. */
 void rotor_store_await_flush(rotor_store *store);
