@@ -189,8 +189,8 @@ typedef struct rotor_options {
      * in C). NULL: the environment variable ROTORTREE_KERNEL where it is set, else the fastest that processor and
      * operating system support. */
     const char *kernel;
-    /* Every proof is verified before it is returned, at the price of verifying it: ROTOR_DAMAGED instead of a proof
-     * made of damaged nodes. Default off. */
+    /* Every proof, and every root of a past size, is verified before it is returned, at the price of verifying it:
+     * ROTOR_DAMAGED instead of a proof made of damaged nodes. Default off. */
     uint32_t verify_proofs;
 
     /* What follows concerns durable trees only. */
@@ -267,8 +267,10 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_durable(rotor_tree *tree, rot
 
 /* Cuts the tree back to its first `size` leaves; 0 empties it. Afterwards the tree is as if the others had never been
  * inserted, and reads through a snapshot larger than `size` return ROTOR_STALE; snapshots of at most `size` leaves stay
- * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so.
- * Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
+ * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so; and
+ * the nodes that the new root is made of, which may be in files, are first shown to lead to the present root, as from
+ * then on they are the truth. Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_DAMAGED (they do not:
+ * rotor_check() tells more; nothing has changed), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
 
 #define ROTOR_FOREVER UINT64_MAX
@@ -377,7 +379,9 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take(rotor_tree *tree, roto
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take_latest(const rotor_tree *tree, rotor_snapshot *snapshot);
 
 /* Turns to the tree as it was at `size` leaves, at most those of `snapshot`; 0 gives the empty tree. Costs at most
- * `depth` hashes, keeps nothing. `past` may be `snapshot`. Errors: ROTOR_OUT_OF_RANGE, ROTOR_STALE. */
+ * `depth` hashes, keeps nothing. `past` may be `snapshot`. With rotor_options.verify_proofs it costs up to twice as many
+ * hashes more, which show that the nodes that the past root is made of lead to the root of `snapshot`. Errors:
+ * ROTOR_OUT_OF_RANGE, ROTOR_STALE, ROTOR_DAMAGED (they do not; `past` is unchanged). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past,
                                                         uint64_t size);
 

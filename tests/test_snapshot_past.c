@@ -27,20 +27,25 @@ static void every_past_of_every_small_size(void **state) {
     rotor_hash *leaves = test_random_leaves(200, most);
     for (size_t a = 0; a < ARITIES; a++) {
         test_levels *all = oracles(arities[a], leaves, most);
-        rotor_tree *tree = test_create(arities[a], MAX_DEPTH);
-        for (uint64_t size = 0; size <= most; size++) {
-            rotor_snapshot snapshot;
-            expect_ok(rotor_snapshot_take(tree, &snapshot), "size %" PRIu64, size);
-            for (uint64_t k = 0; k <= size; k++) {
-                rotor_snapshot past;
-                expect_ok(rotor_snapshot_at(&snapshot, &past, k), "%" PRIu64 " of %" PRIu64, k, size);
-                test_expect_snapshot(&past, &all[k], "past");
+        for (uint32_t verify = 0; verify < 2; verify++) {
+            rotor_options options;
+            rotor_options_init(&options, arities[a], MAX_DEPTH);
+            options.verify_proofs = verify;
+            rotor_tree *tree = test_create_with(&options);
+            for (uint64_t size = 0; size <= most; size++) {
+                rotor_snapshot snapshot;
+                expect_ok(rotor_snapshot_take(tree, &snapshot), "size %" PRIu64, size);
+                for (uint64_t k = 0; k <= size; k++) {
+                    rotor_snapshot past;
+                    expect_ok(rotor_snapshot_at(&snapshot, &past, k), "%" PRIu64 " of %" PRIu64, k, size);
+                    test_expect_snapshot(&past, &all[k], "past");
+                }
+                if (size < most) {
+                    expect_ok(rotor_insert(tree, NULL, NULL, &leaves[size]), "size %" PRIu64, size);
+                }
             }
-            if (size < most) {
-                expect_ok(rotor_insert(tree, NULL, NULL, &leaves[size]), "size %" PRIu64, size);
-            }
+            rotor_close(tree, NULL);
         }
-        rotor_close(tree, NULL);
         free_oracles(all, most);
     }
     free(leaves);

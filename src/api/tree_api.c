@@ -203,7 +203,7 @@ rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size)
         return ROTOR_MISUSE;
     }
     return tree->store != NULL ? rotor_store_truncate(tree->store, token, size)
-                               : rotor_tree_truncate(tree, token, size);
+                               : rotor_tree_truncate(tree, token, size, false);
 }
 
 rotor_status rotor_reserve(rotor_tree *tree, uint64_t leaves) {

@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-/* A flight that took longer than the last ones lengthens what is held to be usual by one part in so many of that: it may
- * be the only one, as it wrote zeros ahead. */
+/* A flight that took longer than the last ones lengthens what is held to be usual by one part in so many of that: it
+ * may be the only one, as it wrote zeros ahead. */
 #define FLIGHT_WEIGHT 16
 
 /* ---- extents */
@@ -276,7 +276,7 @@ rotor_status rotor_store_truncate(rotor_store *store, rotor_token *token, uint64
     while (store->flushing || store->copying) {
         (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
     }
-    rotor_status status = rotor_tree_truncate(store->tree, token, size);
+    rotor_status status = rotor_tree_truncate(store->tree, token, size, true);
     if (status == ROTOR_OK && size < store->logged) {
         store->cut_pending = true;
         store->cut_size = size; /* below an earlier one, at which `logged` stands since */

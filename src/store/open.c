@@ -384,7 +384,9 @@ static rotor_status replay_truncate(void *context, uint64_t size, uint64_t segme
         log->barrier_frame_segment = segment;
     }
     rotor_extents_cut(&store->extents, size);
-    rotor_status status = rotor_tree_truncate(store->tree, NULL, size);
+    /* Who opens a tree without verifying it, to check it, wants to see it as it is. */
+    bool prove = !store->read_only || store->options.verify_at_open != ROTOR_VERIFY_NONE;
+    rotor_status status = rotor_tree_truncate(store->tree, NULL, size, prove);
     return status == ROTOR_OK
                ? status
                : rotor_fail(error, status, 0, "%s: truncation to %llu leaves in the log: %s", store->directory.path,

@@ -206,6 +206,58 @@ static void compute_past_edge(const rotor_snapshot *snapshot, rotor_snapshot *pa
     past->depth = level;
 }
 
+static bool is_stored(const rotor_snapshot *snapshot, const rotor_hash *node, uint32_t level, uint64_t index) {
+    rotor_hash stored;
+    rotor_nodes_load(&stored, rotor_level_at(snapshot->tree->levels[level], index), 1);
+    return memcmp(&stored, node, sizeof stored) == 0;
+}
+
+/* Every node that the past edge is made of is on the way from its last leaf to its root, or left of that way in the
+ * same group, so it is also an input of the hashes that lead from that leaf to the snapshot's root. */
+bool rotor_view_prove_past(const rotor_snapshot *snapshot, rotor_snapshot *past, bool as_stored) {
+    rotor_radix radix = snapshot->tree->radix;
+    const rotor_hasher *hasher = snapshot->tree->hasher;
+    rotor_hash members[ROTOR_MAX_ARITY];
+    uint64_t index = past->size - 1; /* of the last node in the past, level by level */
+    uint64_t length = snapshot->size;
+    uint32_t level = 0;
+    bool complete = true;
+    bool sound = true;
+    rotor_view_ask_for_path(snapshot, length, index);
+    rotor_view_copy(snapshot, &past->edge[0], 1, 0, index);
+    rotor_hash present = past->edge[0];
+    past->depth = 0;
+    for (; length > 1; level++) {
+        uint64_t parent = rotor_radix_div(radix, index);
+        uint64_t start = parent * radix.n;
+        uint32_t width = length - start < radix.n ? (uint32_t)(length - start) : radix.n;
+        uint32_t past_width = (uint32_t)(index + 1 - start);
+        rotor_view_copy(snapshot, members, width, level, start);
+        complete = complete && past_width == radix.n;
+        if (index > 0 && !complete) {
+            rotor_hash *above = &past->edge[level + 1];
+            members[past_width - 1] = past->edge[level];
+            if (past_width > 1) {
+                hasher->hash_node(above->bytes, members[0].bytes, past_width);
+            } else {
+                *above = past->edge[level];
+            }
+        }
+        members[past_width - 1] = present;
+        if (width > 1) {
+            hasher->hash_node(present.bytes, members[0].bytes, width);
+        }
+        if (index > 0 && complete) {
+            past->edge[level + 1] = present;
+            sound = sound && (!as_stored || is_stored(snapshot, &present, level + 1, parent));
+        }
+        past->depth += index > 0;
+        index = parent;
+        length = rotor_radix_ceil(radix, length);
+    }
+    return sound && memcmp(&present, &snapshot->edge[snapshot->depth], sizeof present) == 0;
+}
+
 static size_t used_edge_bytes(const rotor_snapshot *snapshot) {
     return snapshot->size > 0 ? ((size_t)snapshot->depth + 1) * sizeof(rotor_hash) : 0;
 }
@@ -227,13 +279,17 @@ rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *p
     computed.epoch = snapshot->epoch;
     computed.depth = 0;
     computed.reserved = 0;
+    bool proven = true;
     if (size == snapshot->size) {
         computed.depth = snapshot->depth;
         memcpy(computed.edge, snapshot->edge, used_edge_bytes(snapshot));
+    } else if (size > 0 && snapshot->tree->verify_proofs) {
+        proven = rotor_view_prove_past(snapshot, &computed, false);
     } else if (size > 0) {
         compute_past_edge(snapshot, &computed);
     }
     status = rotor_snapshot_check(snapshot);
+    status = status == ROTOR_OK && !proven ? ROTOR_DAMAGED : status;
     if (status == ROTOR_OK) {
         memcpy(past, &computed, offsetof(rotor_snapshot, edge));
         memcpy(past->edge, computed.edge, used_edge_bytes(&computed));

@@ -5,6 +5,7 @@
 #include "tree/build.h"
 #include "tree/edge.h"
 #include "tree/nodes.h"
+#include "tree/view.h"
 
 #include <stdlib.h>
 
@@ -291,12 +292,27 @@ static rotor_status reclaim(rotor_tree *tree, uint64_t size) {
     return ROTOR_OK;
 }
 
-rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size) {
+/* Whether the nodes that the edge of a smaller size is made of lead to the present root, as they are stored. */
+static bool is_sound_below(rotor_tree *tree, uint64_t size) {
+    if (tree->rooted < tree->size) {
+        fold(tree);
+        publish(tree, true);
+    }
+    rotor_snapshot present = {.tree = tree, .reserved = 0};
+    rotor_snapshot past = {.tree = tree, .size = size, .reserved = 0};
+    rotor_published_read(&tree->published, &present);
+    return size == 0 || rotor_view_prove_past(&present, &past, true);
+}
+
+rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size, bool prove) {
     lock_as_writer(tree);
     end_run(tree);
     rotor_status status = tree->refusal;
     if (status == ROTOR_OK && size > tree->size) {
         status = ROTOR_OUT_OF_RANGE;
+    }
+    if (status == ROTOR_OK && size < tree->size && prove && !is_sound_below(tree, size)) {
+        status = ROTOR_DAMAGED;
     }
     if (status == ROTOR_OK && size < tree->size) {
         status = reclaim(tree, size);

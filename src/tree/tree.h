@@ -90,7 +90,9 @@ void rotor_tree_destroy(rotor_tree *tree);
 /* As the public functions of similar names; they take the writer's lock. */
 rotor_status rotor_tree_append(rotor_tree *tree, rotor_hash *root, rotor_token *token, const rotor_hash *leaves,
                                uint64_t count);
-rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
+/* `prove`: ROTOR_DAMAGED, and nothing done, unless the nodes that the new root is made of lead to the present one. They
+ * may be in files, and what is made of them is taken for the truth from then on. */
+rotor_status rotor_tree_truncate(rotor_tree *tree, rotor_token *token, uint64_t size, bool prove);
 rotor_status rotor_tree_reserve(rotor_tree *tree, uint64_t leaves);
 void rotor_tree_set_parallel(rotor_tree *tree, uint64_t parallel_threshold, uint64_t task_nodes);
 uint64_t rotor_tree_memory_bytes(rotor_tree *tree);

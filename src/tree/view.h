@@ -6,6 +6,8 @@
 #include "rotortree.h"
 #include "tree/shape.h"
 
+#include <stdbool.h>
+
 /* The tree's arity and hash functions; constant for the life of the tree. */
 rotor_radix rotor_view_radix(const rotor_snapshot *snapshot);
 const rotor_hasher *rotor_view_hasher(const rotor_snapshot *snapshot);
@@ -25,5 +27,12 @@ void rotor_view_ask_for_path(const rotor_snapshot *snapshot, uint64_t size, uint
  * rotor_view_locate() returned; `length` is that of the level at the snapshot's size. */
 void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, const uint8_t *source, uint32_t level,
                          uint64_t length, const rotor_group *group);
+
+/* Fills in edge and depth of `past`, of a smaller size and not empty, from nodes that the snapshot has, and hashes
+ * their way to the snapshot's root: true when they lead to it, so that the edge is right, whatever happened to the
+ * memory or the files that hold them. At most two hashes a level. `as_stored`: false as well when a complete node of
+ * the edge is right here, but is not what is stored. The result is meaningless unless rotor_snapshot_check() returns
+ * ROTOR_OK after it. */
+bool rotor_view_prove_past(const rotor_snapshot *snapshot, rotor_snapshot *past, bool as_stored);
 
 #endif
