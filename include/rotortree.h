@@ -583,9 +583,12 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_import_reference(const char *source,
                                                              rotor_progress *progress, void *context,
                                                              rotor_error *error);
 
-/* Writes the tree at the size of the snapshot to the new directory `destination` in the form in which that crate keeps
- * it. Errors: ROTOR_EXISTS, ROTOR_STALE, ROTOR_UNSUPPORTED (a hash profile that the crate does not have), ROTOR_IO,
- * ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+/* Writes the tree at the size of the snapshot to the directory `destination`, which must not exist yet or be empty, in
+ * the form in which that crate keeps it. Before, all inner nodes and the root are recomputed from the leaves on the
+ * caller's thread, and a past root is followed to the present one: damage is not exported. When it fails, what had been
+ * made is removed. Errors: ROTOR_DAMAGED (the detail names the leaves and the node that do not agree), ROTOR_EXISTS,
+ * ROTOR_STALE, ROTOR_UNSUPPORTED (a hash profile that the crate does not have), ROTOR_IO, ROTOR_OUT_OF_MEMORY,
+ * ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_export_reference(const rotor_snapshot *snapshot, const char *destination,
                                                              rotor_progress *progress, void *context,
                                                              rotor_error *error);
