@@ -4,7 +4,11 @@
 #include "command.h"
 #include "report.h"
 
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void rotor_cli_tree_options(rotor_options *options, const command_line *line, rotor_open_mode mode) {
     rotor_options_init(options, line->arity, line->max_depth);
@@ -22,6 +26,13 @@ bool rotor_cli_tree_is_directory(const char *path) {
     return !other;
 }
 
+/* Whether an import to the directory was ended before the tree was there. */
+static bool holds_unfinished_import(const char *path) {
+    char inside[PATH_MAX];
+    int length = snprintf(inside, sizeof inside, "%s/import.unfinished/superblock.unfinished", path);
+    return length > 0 && (size_t)length < sizeof inside && access(inside, F_OK) == 0;
+}
+
 bool rotor_cli_tree_open(rotor_tree **tree, const char *path, const rotor_options *options) {
     rotor_error error;
     if (!rotor_cli_tree_is_directory(path)) {
@@ -31,7 +42,13 @@ bool rotor_cli_tree_open(rotor_tree **tree, const char *path, const rotor_option
     if (result == ROTOR_OK) {
         return true;
     }
-    rotor_cli_error("%s%s", error.message, result == ROTOR_NOT_FOUND ? "; 'rotortree init' makes one" : "");
+    if ((result == ROTOR_NOT_FOUND || result == ROTOR_DAMAGED) && holds_unfinished_import(path)) {
+        rotor_cli_error("%s holds no tree but an unfinished import; 'rotortree import' starts it over", path);
+    } else if (result == ROTOR_DAMAGED) {
+        rotor_cli_error("%s; see 'rotortree check %s'", error.message, path);
+    } else {
+        rotor_cli_error("%s%s", error.message, result == ROTOR_NOT_FOUND ? "; 'rotortree init' makes one" : "");
+    }
     return false;
 }
 

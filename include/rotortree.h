@@ -572,12 +572,15 @@ typedef struct rotor_import_report {
 } rotor_import_report;
 
 /* Reads a directory written by the Rust crate `rotortree` 0.15 and stores its leaves as a new tree in the directory
- * `path`, durable and checkpointed. Only leaves are taken; the root that the source committed must follow from them,
- * and inner nodes that do not are counted in the report and left behind. The source is not changed; nobody may be
- * writing to it. Arity and maximum depth are the source's; of `options`, which may be NULL, the rest holds. When it
- * fails, what had been made is removed. Errors: ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the
- * crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED (open in another process), ROTOR_EXISTS (`path`),
- * ROTOR_CAPACITY_EXCEEDED (by options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+ * `path`, which must not exist yet or be empty, durable and checkpointed. Only leaves are taken; the root that the
+ * source committed must follow from them, and inner nodes that do not are counted in the report and left behind. The
+ * source is not changed; nobody may be writing to it. Arity and maximum depth are the source's; of `options`, which may
+ * be NULL, the rest holds. The tree can be opened when it is complete, not before: it is made in a directory
+ * "import.unfinished" inside of `path` and moved out of it at the end. When the import fails, what had been made is
+ * removed; what is left when the process or the system dies meanwhile, the next import to `path` removes. Errors:
+ * ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED
+ * (the source or `path` is open in another process), ROTOR_EXISTS (something is in `path`), ROTOR_CAPACITY_EXCEEDED (by
+ * options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_import_reference(const char *source, const char *path,
                                                              const rotor_options *options, rotor_import_report *report,
                                                              rotor_progress *progress, void *context,

@@ -379,6 +379,22 @@ check "export: file of leaves" 0 "^root  *$(root_of leaves -a 3)\$" export leave
 check "import: arity of the source" 0 '^arity  *3$' import from_file imported_file
 check "export: destination exists" 2 '^rotortree: export: .*exported' export t exported
 check "export: size out of range" 2 '^rotortree: export: t: --at 1501 is out of range' export t late --at 1501
+mkdir empty_backup empty_export empty_import
+check "backup: into an empty directory" 0 "^root  *$root_1500\$" backup t empty_backup
+check "backup: what is in it" 0 '^empty_backup: whole: 1500 leaves' check empty_backup
+check "export: into an empty directory" 0 "^root  *$root_1500\$" export t empty_export
+check "import: into an empty directory" 0 '^leaves  *1500$' import empty_export empty_import
+check "import: what is in it" 0 '^empty_import: whole: 1500 leaves' check empty_import
+check "backup: directory with other files" 2 '^rotortree: backup: full_directory is there already' backup t full_directory
+check "export: directory with other files" 2 '^rotortree: export: full_directory is there already' export t full_directory
+check "import: directory with other files" 2 "^rotortree: import: full_directory .*'file'" import exported full_directory
+check "import: over a file" 2 '^rotortree: import: .*leaves' import exported leaves
+mkdir here
+code=0
+(cd here && "$ROTORTREE" import ../exported .) >out 2>err || code=$?
+judge "import: into the working directory" 0 '^leaves  *1500$'
+check "import: what is in the working directory" 0 '^here: whole: 1500 leaves' check here
+same "backup, export, import: what was there stays" "file" "$(files_in full_directory)"
 check "import: destination exists" 2 '^rotortree: import: .*imported' import exported imported
 check "import: no source" 2 '^rotortree: import: .*nothing-here' import nothing-here imported_nothing
 check "import: not such a directory" 2 '^rotortree: import: ' import full_directory imported_nothing
