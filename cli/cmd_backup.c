@@ -11,11 +11,12 @@ int rotor_cli_backup(int argc, char **argv) {
     static const struct argp parser = {
         .parser = rotor_cli_plain_parser,
         .args_doc = "DIR DEST",
-        .doc = "Copy the tree in DIR to the new directory DEST, durably, and print what was copied.\v"
+        .doc = "Copy the tree in DIR to the new or empty directory DEST, durably, and print what was copied. Files are "
+               "copied as they are, damage included: see that 'rotortree check DEST' finds none.\v"
                "Files that never change again are shared between the two by links where the file system allows it. "
                "DIR must not be open for writing elsewhere: a program that writes to it makes copies with "
                "rotor_backup() meanwhile.\n\n"
-               "Exit status: 0 done, 2 could not be run, 130 and 143 after Ctrl-C and SIGTERM (then DEST is removed).",
+               "Exit status: 0 done, 2 could not be run, 130 and 143 after Ctrl-C and SIGTERM (then no copy is left).",
         .children = children,
     };
     command_line line = {.operand_names = {"DIR", "DEST"}, .required = 2};

@@ -2,6 +2,7 @@
 #include "arguments.h"
 #include "command.h"
 #include "describe.h"
+#include "report.h"
 #include "source.h"
 #include "work.h"
 
@@ -16,8 +17,9 @@ int rotor_cli_export(int argc, char **argv) {
     static const struct argp parser = {
         .parser = rotor_cli_plain_parser,
         .args_doc = "DIR DEST\nFILE DEST",
-        .doc = "Write the tree in DIR, or that of the hashes in FILE ('-' for standard input), to the new directory "
-               "DEST as the Rust crate 'rotortree' 0.15 keeps it, and print what was written.\v"
+        .doc = "Write the tree in DIR, or that of the hashes in FILE ('-' for standard input), to the new or empty "
+               "directory DEST as the Rust crate 'rotortree' 0.15 keeps it, and print what was written. Every node is "
+               "recomputed from the leaves before: a damaged tree is not exported.\v"
                "Exit status: 0 done, 2 could not be run, 130 and 143 after Ctrl-C and SIGTERM.",
         .children = children,
     };
@@ -36,6 +38,10 @@ int rotor_cli_export(int argc, char **argv) {
     tree_description written;
     rotor_cli_describe(&written, &source.snapshot);
     rotor_cli_source_close(&source);
+    if (status == ROTOR_DAMAGED) {
+        rotor_cli_error("%s: %s; see 'rotortree check %s'", source.path, error.message, source.path);
+        return EXIT_NOT_RUN;
+    }
     return status == ROTOR_OK ? rotor_cli_show_description(&written, line.json)
                               : rotor_cli_work_failed(source.path, status, &error);
 }

@@ -40,8 +40,10 @@ int rotor_cli_import(int argc, char **argv) {
         .parser = rotor_cli_plain_parser,
         .args_doc = "SOURCE DIR",
         .doc = "Store the leaves of SOURCE, a directory written by the Rust crate 'rotortree' 0.15, as a new tree in "
-               "DIR. The root that SOURCE has committed must follow from them. Nobody may be writing to SOURCE, which "
-               "is not changed.\v"
+               "DIR, which must not exist yet or be empty. The root that SOURCE has committed must follow from them. "
+               "Nobody may be writing to SOURCE, which is not changed.\v"
+               "The tree appears in DIR at the end, whole and durable. An import that was killed leaves no tree, and "
+               "the next one to DIR starts over.\n\n"
                "Inner nodes of SOURCE that are not the hash of their children are counted and left behind: the tree in "
                "DIR is made from the leaves.\n\n"
                "Exit status: 0 done, 2 could not be run, 130 and 143 after Ctrl-C and SIGTERM.",

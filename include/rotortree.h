@@ -551,13 +551,16 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_repair(const char *path, rotor_check_report *report,
                                                    rotor_progress *progress, void *context, rotor_error *error);
 
-/* Copies the tree, as it is now, to the new directory `destination`, while inserts and reads go on. (No checkpoint can
- * be made meanwhile: inserts wait if four times rotor_options.checkpoint_bytes come together. `progress` may not call
- * functions that change the tree.) What the system can share between files of one file system is shared: files of a
- * level that are full are linked, which is safe, since neither tree ever writes to a file that has two names. The copy
- * is complete and durable when the call returns. Errors: ROTOR_EXISTS, ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY,
- * ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory), ROTOR_TIMED_OUT (by `progress`; what had been copied is
- * removed). */
+/* Copies the tree, as it is now, to the directory `destination`, which must not exist yet or be empty, while inserts
+ * and reads go on. (No checkpoint can be made meanwhile: inserts wait if four times rotor_options.checkpoint_bytes come
+ * together. `progress` may not call functions that change the tree.) What the system can share between files of one
+ * file system is shared: files of a level that are full are linked, which is safe, since neither tree ever writes to a
+ * file that has two names. The copy is complete and durable when the call returns, and no tree before. Files are copied
+ * as they are, damage included: rotor_check() of the copy says whether it is whole. When it fails, what had been copied
+ * is removed. Errors: ROTOR_EXISTS (something is in `destination`), ROTOR_LOCKED (somebody else is making a tree
+ * there), ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory),
+ * ROTOR_TIMED_OUT (by `progress`).
+ */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_backup(rotor_tree *tree, const char *destination, rotor_progress *progress,
                                                    void *context, rotor_error *error);
 
@@ -573,20 +576,26 @@ typedef struct rotor_import_report {
 } rotor_import_report;
 
 /* Reads a directory written by the Rust crate `rotortree` 0.15 and stores its leaves as a new tree in the directory
- * `path`, durable and checkpointed. Only leaves are taken; the root that the source committed must follow from them,
- * and inner nodes that do not are counted in the report and left behind. The source is not changed; nobody may be
- * writing to it. Arity and maximum depth are the source's; of `options`, which may be NULL, the rest holds. When it
- * fails, what had been made is removed. Errors: ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the
- * crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED (open in another process), ROTOR_EXISTS (`path`),
- * ROTOR_CAPACITY_EXCEEDED (by options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+ * `path`, which must not exist yet or be empty, durable and checkpointed. Only leaves are taken; the root that the
+ * source committed must follow from them, and inner nodes that do not are counted in the report and left behind. The
+ * source is not changed; nobody may be writing to it. Arity and maximum depth are the source's; of `options`, which may
+ * be NULL, the rest holds. The tree can be opened when it is complete, not before: it is made in a directory
+ * "import.unfinished" inside of `path` and moved out of it at the end. When the import fails, what had been made is
+ * removed; what is left when the process or the system dies meanwhile, the next import to `path` removes. Errors:
+ * ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED
+ * (the source or `path` is open in another process), ROTOR_EXISTS (something is in `path`), ROTOR_CAPACITY_EXCEEDED (by
+ * options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_import_reference(const char *source, const char *path,
                                                              const rotor_options *options, rotor_import_report *report,
                                                              rotor_progress *progress, void *context,
                                                              rotor_error *error);
 
-/* Writes the tree at the size of the snapshot to the new directory `destination` in the form in which that crate keeps
- * it. Errors: ROTOR_EXISTS, ROTOR_STALE, ROTOR_UNSUPPORTED (a hash profile that the crate does not have), ROTOR_IO,
- * ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+/* Writes the tree at the size of the snapshot to the directory `destination`, which must not exist yet or be empty, in
+ * the form in which that crate keeps it. Before, all inner nodes and the root are recomputed from the leaves on the
+ * caller's thread, and a past root is followed to the present one: damage is not exported. When it fails, what had been
+ * made is removed. Errors: ROTOR_DAMAGED (the detail names the leaves and the node that do not agree), ROTOR_EXISTS,
+ * ROTOR_STALE, ROTOR_UNSUPPORTED (a hash profile that the crate does not have), ROTOR_IO, ROTOR_OUT_OF_MEMORY,
+ * ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_export_reference(const rotor_snapshot *snapshot, const char *destination,
                                                              rotor_progress *progress, void *context,
                                                              rotor_error *error);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Real kill -9 on the tool: in the middle of slow and of fast inserting and of truncating, again and again on one tree.
 # After each, what was durable before is there, the tree is whole, and its root is that of the first so many leaves.
+# Then of imports, of which all is there or nothing.
 #
 #     ROTORTREE=path to the tool  [SEED=number]  sh tests/test_cli_kill.sh
 #
@@ -138,5 +139,41 @@ tail -n "+$((size + 1))" all >rest
 run insert t rest
 same "the rest" "0 $most" "$code $(field size)"
 judge_tree "in the end" "$most" "$most"
+
+# ---------------------------------------------------------------- imports
+
+# An import that is killed has not made a tree, and does not hinder the next.
+for _ in 1 2 3 4 5 6; do cat all; done >many
+run export many foreign --arity 3
+whole=$(field root)
+wanted=$(field size)
+killed=0
+round=0
+while [ "$round" -lt 10 ]; do
+    [ $((round % 2)) -eq 0 ] || mkdir imported
+    "$ROTORTREE" import foreign imported >/dev/null 2>err &
+    victim=$!
+    pause $((40 + 30 * round))
+    kill_and_wait "$victim"
+    run root imported
+    if [ "$code" -eq 0 ]; then
+        same "import: a tree is there with all leaves or not at all" "$wanted $whole" "$(field size) $(field root)"
+    else
+        killed=$((killed + 1))
+        run root imported/import.unfinished
+        same "import: no part of a tree can be opened" yes "$([ "$code" -ne 0 ] || [ "$(field size)" = 0 ] && echo yes)"
+        if [ -e imported/import.unfinished/superblock.unfinished ]; then
+            check "import: what is there is named" 2 "imported holds no tree but an unfinished import" root imported
+        fi
+        check "import: the next one succeeds" 0 "^leaves  *$wanted\$" import foreign imported
+        check "import: all leaves" 0 "^root  *$whole\$" root imported
+        same "import: nothing is left over" no "$([ -e imported/import.unfinished ] && echo yes || echo no)"
+        check "import: the tree is whole" 0 "^imported: whole: $wanted leaves" check imported
+    fi
+    rm -rf imported
+    round=$((round + 1))
+done
+echo "# $killed of $round imports were killed before the end"
+same "import: one was killed at least" yes "$([ "$killed" -gt 0 ] && echo yes || echo no)"
 
 finish

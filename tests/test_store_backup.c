@@ -348,7 +348,6 @@ static void refusals(void **state) {
     (void)snprintf(inside, sizeof inside, "%s/precious", path);
     expect_status(rotor_backup(s.tree, inside, NULL, NULL, &error), ROTOR_EXISTS, "a file");
     folder_clear(path);
-    expect_status(rotor_backup(s.tree, path, NULL, NULL, &error), ROTOR_EXISTS, "an empty directory");
     expect_status(rotor_backup(s.tree, s.path, NULL, NULL, &error), ROTOR_EXISTS, "the tree itself");
     folder_remove(path);
 
@@ -413,6 +412,38 @@ static void ended_by_progress(void **state) {
     expect(end_at > 10, "%" PRIu64 " reports only", end_at);
     expect_copy(&s, path, "after many that were ended");
     (void)store_insert(&s, 10);
+    folder_remove(path);
+    store_end(&s);
+}
+
+/* An empty directory will do, and is there again when nothing came of it. One that somebody has locked is left alone.
+ */
+static void into_an_empty_directory(void **state) {
+    (void)state;
+    store_scene s;
+    char path[COPY_PATH];
+    rotor_error error = {0};
+    store_begin(&s, 86, 4);
+    store_open(&s);
+    (void)store_insert(&s, 700);
+    copy_path(path, &s, "copy");
+    assert_int_equal(mkdir(path, 0755), 0);
+    watcher w = {.end_at = 2};
+    expect_status(rotor_backup(s.tree, path, watch, &w, &error), ROTOR_TIMED_OUT, "%s", error.message);
+    expect(is_there(path) && !file_exists(path, "lock") && !file_exists(path, "level-00-00000000"), "what is left");
+    file_write(path, "lock", "", 0);
+    const rotor_os *os = rotor_os_system();
+    int directory = os->open_directory(os->context, path);
+    int lock = os->open(os->context, directory, "lock", ROTOR_OS_WRITE, 0);
+    expect(directory >= 0 && lock >= 0 && os->lock(os->context, lock) == 0, "lock");
+    expect_status(rotor_backup(s.tree, path, NULL, NULL, &error), ROTOR_LOCKED, "%s", error.message);
+    expect(file_exists(path, "lock") && !file_exists(path, "level-00-00000000"), "what is another's was touched");
+    (void)os->close(os->context, lock);
+    (void)os->close(os->context, directory);
+    back_up(&s, path);
+    expect_copy(&s, path, "in a directory that was there");
+    expect_status(rotor_backup(s.tree, path, NULL, NULL, &error), ROTOR_EXISTS, "a second time");
+    expect_copy(&s, path, "after a second attempt");
     folder_remove(path);
     store_end(&s);
 }
@@ -549,7 +580,7 @@ int main(void) {
         cmocka_unit_test(the_original_is_rewritten), cmocka_unit_test(the_copy_is_rewritten),
         cmocka_unit_test(while_inserts_go_on),       cmocka_unit_test(refusals),
         cmocka_unit_test(ended_by_progress),         cmocka_unit_test(failures_leave_nothing),
-        cmocka_unit_test(of_a_failed_tree),
+        cmocka_unit_test(of_a_failed_tree),          cmocka_unit_test(into_an_empty_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

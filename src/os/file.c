@@ -82,6 +82,45 @@ void rotor_directory_close(rotor_directory *directory) {
     directory->path = NULL;
 }
 
+static int note_content(void *context, const char *name) {
+    bool *empty = context;
+    *empty = *empty && (strcmp(name, "lock") == 0 || strcmp(name, "lost+found") == 0);
+    return 0;
+}
+
+rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *path, uint32_t mode, bool *made,
+                                                rotor_error *error) {
+    int result = os->make_directory(os->context, path, mode);
+    *made = result == 0;
+    if (result == 0) {
+        return ROTOR_OK;
+    }
+    if (result != -EEXIST) {
+        return fail_as(ROTOR_IO, path, NULL, "mkdir", result, error);
+    }
+    bool empty = true;
+    int handle;
+    do {
+        handle = os->open_directory(os->context, path);
+    } while (handle == -EINTR);
+    if (handle < 0 && handle != -ENOTDIR) {
+        return fail_as(ROTOR_IO, path, NULL, "open", handle, error);
+    }
+    result = handle < 0 ? 0 : os->list(os->context, handle, note_content, &empty);
+    if (handle >= 0) {
+        (void)os->close(os->context, handle);
+    }
+    if (result < 0) {
+        return fail_as(ROTOR_IO, path, NULL, "readdir", result, error);
+    }
+    if (handle < 0 || !empty) {
+        char shown[SHOWN_BYTES];
+        return rotor_fail(error, ROTOR_EXISTS, EEXIST, "%s is there already: name a new or an empty directory",
+                          place_of(path, NULL, shown));
+    }
+    return ROTOR_OK;
+}
+
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error) {
     atomic_fetch_add_explicit(&directory->syncs, 1, memory_order_relaxed);
     int result = directory->os->sync_directory(directory->os->context, directory->handle);

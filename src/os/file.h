@@ -7,6 +7,7 @@
 #include "rotortree.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A directory with what is counted on the way. The counters may be read at any time. */
@@ -34,6 +35,11 @@ typedef struct rotor_file {
 rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
                                   rotor_error *error);
 void rotor_directory_close(rotor_directory *directory);
+/* Makes the directory `path`, or takes one that is there and holds nothing (but the empty file that a tree's lock may
+ * have left, and what the system puts into new file systems). Stores whether it was made. ROTOR_EXISTS when something
+ * is there. */
+rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *path, uint32_t mode, bool *made,
+                                                rotor_error *error);
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error);
 
 /* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one). */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "os/file.h"
 #include "reference/frames.h"
+#include "reference/recompute.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,18 +33,28 @@ typedef struct export_work {
     uint8_t *nodes; /* room for PIECE_NODES, and for all tails */
     rotor_progress *progress;
     void *context;
-    uint64_t done;
+    bool began;       /* something in the destination is this export's */
+    uint64_t checked; /* leaves */
+    uint64_t done;    /* leaves written */
 } export_work;
 
 _Static_assert(PIECE_NODES >= (size_t)ROTOR_MAX_DEPTH * ROTOR_REFERENCE_CHUNK_NODES, "tails are made in one piece");
 
+/* Each leaf is read twice, so each time counts half. */
 static rotor_status tell_progress(const export_work *exporter, rotor_error *error) {
-    if (exporter->progress == NULL ||
-        exporter->progress(exporter->context, exporter->done, exporter->meta.leaves) == 0) {
+    uint64_t done = (exporter->checked + exporter->done) / 2;
+    if (exporter->progress == NULL || exporter->progress(exporter->context, done, exporter->meta.leaves) == 0) {
         return ROTOR_OK;
     }
     return rotor_fail(error, ROTOR_TIMED_OUT, 0, "the export was ended by the caller after %" PRIu64 " leaves",
                       exporter->done);
+}
+
+static int tell_checked(void *context, uint64_t done, uint64_t total) {
+    export_work *exporter = context;
+    (void)total;
+    exporter->checked = done;
+    return tell_progress(exporter, NULL) != ROTOR_OK;
 }
 
 /* The path of a name in the destination; "" is the destination itself. Valid until the next call. */
@@ -62,6 +73,7 @@ static rotor_status fail_call(const export_work *exporter, const char *call, con
 
 static rotor_status make_directory(export_work *exporter, const char *name, rotor_error *error) {
     int result = exporter->os->make_directory(exporter->os->context, path_of(exporter, name), DIRECTORY_MODE);
+    exporter->began = exporter->began || result == 0;
     return result == 0 ? ROTOR_OK : fail_call(exporter, "mkdir", name, result, error);
 }
 
@@ -77,7 +89,10 @@ static rotor_status sync_directory(export_work *exporter, const char *name, roto
 }
 
 static rotor_status create_file(export_work *exporter, rotor_file *file, const char *name, rotor_error *error) {
-    return rotor_file_open(file, &exporter->directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_NEW, error);
+    rotor_status status =
+        rotor_file_open(file, &exporter->directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_NEW, error);
+    exporter->began = exporter->began || status == ROTOR_OK;
+    return status;
 }
 
 static rotor_status write_file(export_work *exporter, const char *name, const uint8_t *bytes, size_t count,
@@ -218,7 +233,7 @@ static rotor_status write_all(export_work *exporter, rotor_error *error) {
     return status == ROTOR_OK ? tell_progress(exporter, error) : status;
 }
 
-/* All names that write_all() may have made, in a directory that was made for them. */
+/* All names that write_all() may have made, in a directory in which it has made the first of them. */
 static void remove_all(export_work *exporter) {
     static const char *const names[] = {new_meta, ROTOR_REFERENCE_META, ROTOR_REFERENCE_TAILS, ROTOR_REFERENCE_HEADER,
                                         ROTOR_REFERENCE_WAL};
@@ -239,29 +254,23 @@ static void remove_all(export_work *exporter) {
     (void)os->remove_directory(os->context, path_of(exporter, "data"));
 }
 
-static rotor_status export_to_new_directory(export_work *exporter, rotor_error *error) {
+static rotor_status export_to_directory(export_work *exporter, rotor_error *error) {
     const rotor_os *os = exporter->os;
     const char *destination = exporter->destination;
-    int result = os->make_directory(os->context, destination, DIRECTORY_MODE);
-    if (result != 0) {
-        rotor_directory named = {.path = exporter->path};
-        (void)path_of(exporter, "");
-        rotor_status status = rotor_file_fail(&named, NULL, "mkdir", result, error);
-        if (result == -EEXIST) {
-            status = rotor_fail(error, ROTOR_EXISTS, EEXIST, "%.300s is there already; an export makes a new directory",
-                                destination);
-        }
+    bool made;
+    rotor_status status = rotor_directory_make_or_take_empty(os, destination, DIRECTORY_MODE, &made, error);
+    if (status != ROTOR_OK) {
         return status;
     }
-    rotor_status status = rotor_directory_open(&exporter->directory, os, destination, FILE_MODE, error);
+    status = rotor_directory_open(&exporter->directory, os, destination, FILE_MODE, error);
     if (status == ROTOR_OK) {
         status = write_all(exporter, error);
-        if (status != ROTOR_OK) {
+        if (status != ROTOR_OK && exporter->began) {
             remove_all(exporter);
         }
         rotor_directory_close(&exporter->directory);
     }
-    if (status != ROTOR_OK) {
+    if (status != ROTOR_OK && made) {
         (void)os->remove_directory(os->context, destination);
     }
     return status;
@@ -310,7 +319,11 @@ rotor_status rotor_reference_export(const rotor_os *os, const rotor_snapshot *sn
         status = describe(&exporter, error);
     }
     if (status == ROTOR_OK) {
-        status = export_to_new_directory(&exporter, error);
+        status = rotor_reference_recompute(snapshot, tell_checked, &exporter, error);
+        exporter.checked = snapshot->size;
+    }
+    if (status == ROTOR_OK) {
+        status = export_to_directory(&exporter, error);
     }
     free(exporter.nodes);
     free(exporter.path);

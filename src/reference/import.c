@@ -3,6 +3,7 @@
 #include "reference/reference.h"
 
 #include "base/error.h"
+#include "reference/place.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -272,65 +273,18 @@ rotor_status rotor_reference_load(rotor_reference_source *source, rotor_tree *tr
 
 /* ---------------------------------------------------------------- the destination */
 
-static bool begins_with(const char *name, const char *prefix) {
-    return strncmp(name, prefix, strlen(prefix)) == 0;
-}
-
-typedef struct tree_removal {
-    const rotor_os *os;
-    int directory;
-    uint64_t removed;
-} tree_removal;
-
-/* The names of docs/format.md; the lock stays until the end. */
-static int remove_name(void *context, const char *name) {
-    tree_removal *removal = context;
-    size_t length = strlen(name);
-    bool is_ours = strcmp(name, "superblock") == 0 || begins_with(name, "log-") || begins_with(name, "level-") ||
-                   strcmp(name, "log.spare") == 0 || (length > 4 && strcmp(name + length - 4, ".new") == 0);
-    if (is_ours && removal->os->unlink(removal->os->context, removal->directory, name) == 0) {
-        removal->removed++;
+/* Makes the tree where nobody sees it, fills, checkpoints and closes it, and lets it appear. */
+static rotor_status make(rotor_reference_source *source, rotor_reference_place *place, const rotor_options *options,
+                         rotor_import_report *report, rotor_progress *progress, void *context, rotor_error *error) {
+    rotor_tree *tree = NULL;
+    rotor_status status = rotor_open(&tree, place->staging, options, error);
+    if (status != ROTOR_OK) {
+        return status;
     }
-    return 0;
-}
-
-/* Removes a tree that this call has created, with the directory unless that was there before. Holds the lock, so that
- * nobody who has opened it since loses anything. What cannot be removed stays. */
-static void remove_tree(const rotor_os *os, const char *path, bool directory_stays) {
-    tree_removal removal = {.os = os, .directory = os->open_directory(os->context, path)};
-    if (removal.directory < 0) {
-        return;
+    status = rotor_reference_place_hide(place, error);
+    if (status == ROTOR_OK) {
+        status = rotor_reference_load(source, tree, report, progress, context, error);
     }
-    int lock = os->open(os->context, removal.directory, "lock", ROTOR_OS_WRITE, 0);
-    bool is_mine = lock >= 0 && os->lock(os->context, lock) == 0;
-    if (is_mine) {
-        /* A listing may leave out names when others are removed meanwhile. */
-        do {
-            removal.removed = 0;
-        } while (os->list(os->context, removal.directory, remove_name, &removal) == 0 && removal.removed > 0);
-        (void)os->unlink(os->context, removal.directory, "lock");
-    }
-    if (lock >= 0) {
-        (void)os->close(os->context, lock);
-    }
-    (void)os->close(os->context, removal.directory);
-    if (is_mine && !directory_stays) {
-        (void)os->remove_directory(os->context, path);
-    }
-}
-
-static bool directory_is_there(const rotor_os *os, const char *path) {
-    int directory = os->open_directory(os->context, path);
-    if (directory >= 0) {
-        (void)os->close(os->context, directory);
-    }
-    return directory >= 0;
-}
-
-/* Fills the new tree, checkpoints and closes it. */
-static rotor_status fill(rotor_reference_source *source, rotor_tree *tree, rotor_import_report *report,
-                         rotor_progress *progress, void *context, rotor_error *error) {
-    rotor_status status = rotor_reference_load(source, tree, report, progress, context, error);
     if (status == ROTOR_OK) {
         status = rotor_checkpoint(tree);
         if (status == ROTOR_OK) {
@@ -341,7 +295,8 @@ static rotor_status fill(rotor_reference_source *source, rotor_tree *tree, rotor
         }
     }
     rotor_status closed = rotor_close(tree, status == ROTOR_OK ? error : NULL);
-    return status == ROTOR_OK ? closed : status;
+    status = status == ROTOR_OK ? closed : status;
+    return status == ROTOR_OK ? rotor_reference_place_settle(place, error) : status;
 }
 
 rotor_status rotor_reference_import(const rotor_os *os, const char *source_path, const char *path,
@@ -360,18 +315,16 @@ rotor_status rotor_reference_import(const rotor_os *os, const char *source_path,
         filled.max_depth = source.shape.max_depth;
     }
     filled.mode = ROTOR_CREATE_NEW;
-    rotor_tree *tree = NULL;
     rotor_import_report found;
-    bool directory_stays = directory_is_there(rotor_os_system(), path);
-    status = rotor_open(&tree, path, &filled, error);
+    rotor_reference_place place;
+    status = rotor_reference_place_take(&place, rotor_os_system(), path, filled.file_mode, error);
     if (status == ROTOR_OK) {
-        status = fill(&source, tree, &found, progress, context, error);
-        if (status != ROTOR_OK) {
-            remove_tree(rotor_os_system(), path, directory_stays);
-        } else {
-            *report = found;
-        }
+        status = make(&source, &place, &filled, &found, progress, context, error);
     }
+    rotor_reference_place_leave(&place, status == ROTOR_OK);
     rotor_reference_source_close(&source);
+    if (status == ROTOR_OK) {
+        *report = found;
+    }
     return status;
 }

@@ -13,6 +13,9 @@
 typedef struct backup {
     rotor_store *store;
     rotor_directory target;
+    rotor_file lock;             /* the target's */
+    bool made;                   /* the target was not there before */
+    bool owned;                  /* what is in it is this backup's */
     rotor_superblock superblock; /* as committed */
     uint8_t *buffer;             /* COPY_BYTES */
     uint64_t total_bytes;
@@ -110,26 +113,52 @@ static int remove_name(void *context, const char *name) {
 /* Takes back what was made; what cannot be removed stays, without a superblock. */
 static void remove_target(backup *copy, const char *destination) {
     const rotor_os *os = copy->target.os;
-    (void)rotor_file_remove(&copy->target, ROTOR_SUPERBLOCK_NAME, NULL);
-    (void)os->list(os->context, copy->target.handle, remove_name, &copy->target);
-    (void)os->remove_directory(os->context, destination);
+    if (copy->owned) {
+        (void)rotor_file_remove(&copy->target, ROTOR_SUPERBLOCK_NAME, NULL);
+        (void)os->list(os->context, copy->target.handle, remove_name, &copy->target);
+    }
+    if (copy->made) {
+        (void)os->remove_directory(os->context, destination);
+    }
+}
+
+/* The lock of the tree that is to be there keeps others from making one meanwhile, and from finding the directory
+ * empty. */
+static rotor_status lock_target(backup *copy, uint32_t mode, const char *destination, rotor_error *error) {
+    const rotor_os *os = copy->target.os;
+    bool made_again;
+    rotor_status status = rotor_file_open(&copy->lock, &copy->target, "lock", ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
+    if (status != ROTOR_OK) {
+        return status;
+    }
+    int result = os->lock(os->context, copy->lock.handle);
+    if (result == -EWOULDBLOCK) {
+        return rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK, "%s is open for writing in this or another process",
+                          destination);
+    }
+    if (result < 0) {
+        (void)rotor_file_remove(&copy->target, "lock", NULL); /* nobody can hold what cannot be locked */
+        return rotor_file_fail(&copy->target, "lock", "flock", result, error);
+    }
+    status = rotor_directory_make_or_take_empty(os, destination, mode, &made_again, error);
+    if (status != ROTOR_OK && status != ROTOR_EXISTS) {
+        (void)rotor_file_remove(&copy->target, "lock", NULL);
+    }
+    return status;
 }
 
 static rotor_status make_target(backup *copy, const char *destination, rotor_error *error) {
     const rotor_options *options = &copy->store->options;
     const rotor_os *os = copy->store->directory.os;
-    rotor_directory nowhere = {.os = os, .handle = -1, .path = (char *)(uintptr_t)destination};
     uint32_t mode = options->file_mode | (options->file_mode & 0444u) >> 2; /* whoever may read may search */
-    int result = os->make_directory(os->context, destination, mode);
-    if (result == -EEXIST) {
-        return rotor_fail(error, ROTOR_EXISTS, EEXIST, "%s is there already: name a new directory", destination);
+    copy->target.os = os;
+    rotor_status status = rotor_directory_make_or_take_empty(os, destination, mode, &copy->made, error);
+    if (status == ROTOR_OK) {
+        status = rotor_directory_open(&copy->target, os, destination, options->file_mode, error);
     }
-    if (result < 0) {
-        return rotor_file_fail(&nowhere, "", "mkdir", result, error);
-    }
-    rotor_status status = rotor_directory_open(&copy->target, os, destination, options->file_mode, error);
-    if (status != ROTOR_OK) {
-        (void)os->remove_directory(os->context, destination);
+    if (status == ROTOR_OK) {
+        status = lock_target(copy, mode, destination, error);
+        copy->owned = status == ROTOR_OK;
     }
     return status;
 }
@@ -155,7 +184,11 @@ rotor_status rotor_store_backup(rotor_store *store, const char *destination, rot
         return rotor_fail(error, ROTOR_READ_ONLY, 0, "%s was opened for reading: a backup has to checkpoint it first",
                           store->directory.path);
     }
-    backup copy = {.store = store, .progress = progress, .progress_context = context, .target = {.handle = -1}};
+    backup copy = {.store = store,
+                   .progress = progress,
+                   .progress_context = context,
+                   .target = {.handle = -1},
+                   .lock = ROTOR_FILE_CLOSED};
     copy.buffer = malloc(COPY_BYTES);
     if (copy.buffer == NULL) {
         return rotor_fail(error, ROTOR_OUT_OF_MEMORY, ENOMEM, "no memory for a backup");
@@ -167,11 +200,12 @@ rotor_status rotor_store_backup(rotor_store *store, const char *destination, rot
             status = copy_frozen(&copy, error);
             rotor_store_thaw(store);
         }
-        if (status != ROTOR_OK) {
-            remove_target(&copy, destination);
-        }
-        rotor_directory_close(&copy.target);
     }
+    if (status != ROTOR_OK) {
+        remove_target(&copy, destination);
+    }
+    rotor_file_close(&copy.lock);
+    rotor_directory_close(&copy.target);
     free(copy.buffer);
     return status;
 }
