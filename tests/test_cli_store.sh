@@ -385,6 +385,61 @@ check "import: not such a directory" 2 '^rotortree: import: ' import full_direct
 check "import: one of ours" 2 '^rotortree: import: ' import t imported_nothing
 same "import: nothing is left of failures" no "$([ -e imported_nothing ] && echo yes || echo no)"
 
+# ---------------------------------------------------------------- what is no file
+
+# within NAME PATTERN ARGUMENTS...: as check with code 2 (or, of a check or repair, 1), but no longer than some seconds.
+within() {
+    within_name=$1
+    within_pattern=$2
+    shift 2
+    code=0
+    timeout 20 "$ROTORTREE" "$@" >out 2>err </dev/null || code=$?
+    case $1 in
+    check | repair) judge "$within_name" 1 "$within_pattern" ;;
+    *) judge "$within_name" 2 "$within_pattern" ;;
+    esac
+}
+fresh u
+"$ROTORTREE" insert u both >out
+for file in superblock level-00-00000000 level-03-00000000 "$(cd u && echo log-*)"; do
+    mv "u/$file" kept
+    mkfifo "u/$file"
+    no_file="u/$file is a FIFO, a socket or a device where a file belongs"
+    for command in root stat checkpoint "prove u 5" "truncate u 5" "backup u backup_of_fifo" "export u export_of_fifo" \
+        "insert u more" check repair; do
+        case $command in
+        *" "*) ;;
+        *) command="$command u" ;;
+        esac
+        # shellcheck disable=SC2086 # the arguments are words
+        [ "${file%%-*} $command" = "log repair u" ] || within "FIFO as $file: $command" "$no_file" $command
+    done
+    rm "u/$file"
+    mv kept "u/$file"
+done
+mv u/lock kept
+mkfifo u/lock
+within "FIFO as lock" "u/lock is a FIFO, a socket or a device where a file belongs" insert u more
+check "FIFO as lock: readers need none" 0 "^root  *$root_1500\$" root u
+rm u/lock
+mv kept u/lock
+check "FIFO: the tree is as it was" 0 '^u: whole: 1500 leaves' check u
+for file in $(cd exported && find . -type f | sed 's,^\./,,'); do
+    mv "exported/$file" kept
+    mkfifo "exported/$file"
+    within "FIFO in an import: $file" "exported/$file is a FIFO, a socket or a device where a file belongs" \
+        import exported imported_nothing
+    rm "exported/$file"
+    mv kept "exported/$file"
+done
+same "FIFO in an import: nothing is left" no "$([ -e imported_nothing ] && echo yes || echo no)"
+fresh u
+cat leaves >pipe &
+check "FIFO: leaves are read from one" 0 "^root  *$root_1000\$" insert u pipe
+cat leaves >pipe &
+check "FIFO: a tree of one" 0 "^root  *$root_1000\$" root pipe
+wait
+
 # ---------------------------------------------------------------- progress
 
 if script -qec 'test -t 2' /dev/null </dev/null >/dev/null 2>&1; then

@@ -96,7 +96,6 @@ static void directories(void **state) {
     assert_int_equal(fcntl(handle, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     rotor_os_status status = {0};
     assert_int_equal(os->status(none, handle, &status), 0);
-    assert_true(status.is_directory);
     assert_int_equal(os->sync_directory(none, handle), 0);
 
     /* Names are relative to the handle, whatever the path of the directory is by now. */
@@ -261,7 +260,6 @@ static void contents(void **state) {
     assert_int_equal(os->status(none, file, &status), 0);
     assert_int_equal(status.bytes, 14);
     assert_int_equal(status.links, 1);
-    assert_false(status.is_directory);
     assert_int_equal(os->truncate(none, file, 3), 0);
     expect_contents(file, "012");
     const uint64_t large = UINT64_C(5) << 30;
@@ -687,6 +685,15 @@ static void opening_files(void **state) {
     /* A file that is to be created is not what is missing. */
     expect_status(rotor_file_open(&file, &t.directory, "x", ROTOR_OS_CREATE, &t.error), ROTOR_IO, "no directory");
     expect_error(&t.error, ROTOR_IO, ENOENT, f, "open of %s/x: No such file or directory");
+
+    assert_int_equal(mkfifo(path_in(f, "fifo"), 0600), 0);
+    assert_int_equal(mkdir(path_in(f, "directory"), 0700), 0);
+    expect_status(rotor_file_open(&file, &t.directory, "fifo", ROTOR_OS_READ, &t.error), ROTOR_DAMAGED, "a FIFO");
+    expect_error(&t.error, ROTOR_DAMAGED, ENXIO, f,
+                 "%s/fifo is a FIFO, a socket or a device where a file belongs: move it away");
+    expect_status(rotor_file_open(&file, &t.directory, "directory", ROTOR_OS_READ, &t.error), ROTOR_DAMAGED, "");
+    expect_error(&t.error, ROTOR_DAMAGED, EISDIR, f, "%s/directory is a directory where a file belongs: move it away");
+    assert_int_equal(file.handle, -1);
 
     const char *most = "a-name-as-long-as-a-file-may-have-it-39";
     assert_int_equal(strlen(most), sizeof file.name - 1);

@@ -117,6 +117,12 @@ rotor_status rotor_file_open(rotor_file *file, rotor_directory *directory, const
     do {
         handle = os->open(os->context, directory->handle, name, flags, directory->file_mode);
     } while (handle == -EINTR);
+    if (handle == -EISDIR || handle == -ENXIO) {
+        char shown[SHOWN_BYTES];
+        return rotor_fail(error, ROTOR_DAMAGED, -handle, "%s is %s where a file belongs: move it away",
+                          place_of(directory->path, name, shown),
+                          handle == -EISDIR ? "a directory" : "a FIFO, a socket or a device");
+    }
     if (handle < 0) {
         rotor_status status = ROTOR_IO;
         if (handle == -ENOENT && (flags & ROTOR_OS_CREATE) == 0) {

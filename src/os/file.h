@@ -36,7 +36,8 @@ rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os
 void rotor_directory_close(rotor_directory *directory);
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error);
 
-/* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one). */
+/* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one); ROTOR_DAMAGED, with an errno,
+ * when something of that name is no regular file. */
 rotor_status rotor_file_open(rotor_file *file, rotor_directory *directory, const char *name, unsigned flags,
                              rotor_error *error);
 void rotor_file_close(rotor_file *file);

@@ -403,10 +403,7 @@ rotor_status rotor_level_files_open_shard(rotor_file *file, rotor_directory *dir
         return status;
     }
     status = rotor_file_status(&opened, &facts, error);
-    if (status == ROTOR_OK && facts.is_directory) {
-        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: found a directory, needed a file of %" PRIu64 " bytes",
-                            directory->path, name, needed);
-    } else if (status == ROTOR_OK && facts.bytes < needed) {
+    if (status == ROTOR_OK && facts.bytes < needed) {
         status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: found %" PRIu64 " bytes, needed %" PRIu64 " bytes",
                             directory->path, name, facts.bytes, needed);
     }

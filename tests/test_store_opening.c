@@ -1,0 +1,163 @@
+/* What opening a directory refuses, beside the damage of bytes: things that are no files, and never by waiting for
+ * them. */
+#include "store_support.h"
+
+#include "store/log.h"
+
+/* A test that waits for a FIFO would wait for ever. */
+#define MOST_SECONDS 60
+
+static rotor_status reopen(store_scene *s, rotor_open_mode mode, rotor_error *error) {
+    memset(error, 0, sizeof *error);
+    s->tree = NULL;
+    s->options.mode = (uint32_t)mode;
+    return store_try_open(s, error);
+}
+
+static void expect_words(const rotor_error *error, const char *words, const char *what) {
+    expect(strstr(error->message, words) != NULL, "%s: \"%s\" does not say \"%s\"", what, error->message, words);
+    expect(strchr(error->message, '\n') == NULL, "%s: \"%s\" is more than a line", what, error->message);
+}
+
+/* ---------------------------------------------------------------- what is no file */
+
+enum special { FIFO, SOCKET, DEVICE, DIRECTORY, SPECIALS };
+
+static void put_special(const store_scene *s, const char *name, enum special kind) {
+    char path[FOLDER_PATH + 150];
+    (void)snprintf(path, sizeof path, "%s/%s", s->path, name);
+    expect(unlink(path) == 0 || errno == ENOENT, "%s: %s", path, strerror(errno));
+    int failed = kind == FIFO     ? mkfifo(path, 0600)
+                 : kind == SOCKET ? mknod(path, S_IFSOCK | 0600, 0)
+                 : kind == DEVICE ? symlink("/dev/null", path)
+                                  : mkdir(path, 0700);
+    expect(failed == 0, "%s: %s", path, strerror(errno));
+}
+
+static void take_special(const store_scene *s, const char *name) {
+    char path[FOLDER_PATH + 150];
+    (void)snprintf(path, sizeof path, "%s/%s", s->path, name);
+    expect(unlink(path) == 0 || rmdir(path) == 0, "%s: %s", path, strerror(errno));
+}
+
+/* A tree of 600 leaves that are checkpointed, 19 in the log, and between these 200 in level files that the log names.
+ */
+static void make_tree(store_scene *s, uint64_t seed) {
+    store_begin(s, seed, 4);
+    store_open(s);
+    store_insert(s, 600);
+    expect_ok(rotor_checkpoint(s->tree), "checkpoint");
+    for (int i = 0; i < 20; i++) {
+        store_insert(s, i == 10 ? 200 : 1);
+        expect_ok(rotor_flush(s->tree), "flush");
+    }
+    store_close(s);
+}
+
+static bool is_lock(const char *name) {
+    return strcmp(name, "lock") == 0;
+}
+
+static bool is_committed(const char *name) {
+    bool of_leaves = strncmp(name, "level-00-", 9) == 0;
+    return strncmp(name, "log-", 4) != 0 && (!of_leaves || strcmp(name, "level-00-00000004") <= 0);
+}
+
+/* Each file of a tree, in each way to open it: a named error, at once, and nothing is changed. */
+static void something_else_has_the_name_of_a_file(void **state) {
+    (void)state;
+    store_scene s;
+    image whole;
+    rotor_error error;
+    rotor_check_report report;
+    make_tree(&s, 31);
+    image_read(&whole, s.path);
+    expect(image_find(&whole, "level-03-00000000") != NULL && image_find(&whole, "log-0000000000000003") == NULL,
+           "the tree is another");
+    (void)alarm(MOST_SECONDS);
+    for (size_t f = 0; f < whole.count; f++) {
+        const image_file *file = &whole.files[f];
+        if (strcmp(file->name, ROTOR_LOG_SPARE_NAME) == 0) {
+            continue; /* opened by the checkpoint that uses it: see below */
+        }
+        for (int kind = 0; kind < SPECIALS; kind++) {
+            char words[160];
+            (void)snprintf(words, sizeof words, "/%s is a %s where a file belongs", file->name,
+                           kind == DIRECTORY ? "directory" : "FIFO, a socket or a device");
+            put_special(&s, file->name, (enum special)kind);
+            rotor_status status = reopen(&s, ROTOR_OPEN_OR_CREATE, &error);
+            expect_status(status, ROTOR_DAMAGED, "%s, kind %d: %s", file->name, kind, error.message);
+            expect_words(&error, words, "for writing");
+            status = reopen(&s, ROTOR_OPEN_READ_ONLY, &error);
+            if (is_lock(file->name)) {
+                expect_ok(status, "%s: readers need no lock", error.message);
+                store_close(&s);
+            } else {
+                expect_status(status, ROTOR_DAMAGED, "%s, kind %d: %s", file->name, kind, error.message);
+                expect_words(&error, words, "for reading");
+            }
+            /* A repair looks at what is committed only: neither the log, nor leaves that it names. */
+            if (is_committed(file->name)) {
+                status = rotor_repair(s.path, &report, NULL, NULL, &error);
+                expect_status(status, ROTOR_DAMAGED, "%s, kind %d: %s", file->name, kind, error.message);
+                expect_words(&error, words, "repair");
+            }
+            take_special(&s, file->name);
+            image after;
+            image_read(&after, s.path);
+            expect(image_equal(&after, &whole, file->name), "%s, kind %d: something was changed", file->name, kind);
+            image_free(&after);
+            file_write(s.path, file->name, file->bytes, file->count);
+        }
+    }
+    (void)alarm(0);
+    expect_ok(reopen(&s, ROTOR_OPEN_EXISTING, &error), "%s", error.message);
+    store_expect_root(&s, s.tree, "restored");
+    image_free(&whole);
+    store_end(&s);
+}
+
+/* Files that only later calls open: the spare, the next segment of the log, level files that are new. */
+static void something_else_has_the_name_of_a_later_file(void **state) {
+    (void)state;
+    static const char *const names[] = {ROTOR_LOG_SPARE_NAME, "log-0000000000000003", "level-00-00000010"};
+    (void)alarm(MOST_SECONDS);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        store_scene s;
+        rotor_error error;
+        make_tree(&s, 32);
+        rotor_status status = reopen(&s, ROTOR_OPEN_EXISTING, &error);
+        expect_ok(status, "%s", error.message);
+        store_insert(&s, 600); /* straight into the level files */
+        if (file_exists(s.path, ROTOR_LOG_SPARE_NAME) && i == 1) {
+            file_unlink(s.path, ROTOR_LOG_SPARE_NAME); /* it would just take the name */
+        }
+        put_special(&s, names[i], FIFO);
+        status = rotor_flush(s.tree);
+        for (int more = 0; more < 2 && status == ROTOR_OK; more++) {
+            status = rotor_checkpoint(s.tree);
+        }
+        if (status == ROTOR_OK && strcmp(names[i], ROTOR_LOG_SPARE_NAME) == 0) {
+            store_insert(&s, 1);
+            status = rotor_checkpoint(s.tree);
+        }
+        expect_status(status, ROTOR_FAILED, "%s", names[i]);
+        expect_status(rotor_failure(s.tree, &error), ROTOR_FAILED, "%s", names[i]);
+        expect_words(&error, names[i], "a later file");
+        expect_words(&error, "is a FIFO, a socket or a device where a file belongs", names[i]);
+        expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "%s", names[i]);
+        take_special(&s, names[i]);
+        status = reopen(&s, ROTOR_OPEN_EXISTING, &error);
+        expect_ok(status, "%s: %s", names[i], error.message);
+        store_end(&s);
+    }
+    (void)alarm(0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(something_else_has_the_name_of_a_file),
+        cmocka_unit_test(something_else_has_the_name_of_a_later_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
