@@ -294,8 +294,8 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint(rotor_tree *tree);
 /* Asks for the same in the background and returns at once. Errors: as rotor_checkpoint(). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_start(rotor_tree *tree);
 
-/* Waits until every checkpoint that was asked for or due before has ended. Errors: as rotor_checkpoint(),
- * ROTOR_TIMED_OUT. */
+/* Waits until every checkpoint that was asked for or due before has ended. Errors: as rotor_checkpoint(), of which
+ * ROTOR_FAILED also when it was something else that has failed; ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_wait(rotor_tree *tree, uint64_t timeout_ms);
 
 /* ROTOR_OK, or ROTOR_FAILED with `error`, if not NULL, filled with the write or sync that failed first. */
