@@ -183,7 +183,8 @@ typedef struct rotor_options {
     /* Nodes that a thread takes from the batch at a time. 0: a default fit for most machines. Rounded up to whole
      * blocks. */
     uint64_t task_nodes;
-    /* Most leaves that the tree may hold. 0: as many as its depth and the address space allow. */
+    /* Most leaves that the tree may hold; a stored tree that holds more, or has held more since its last checkpoint, is
+     * not opened. 0: as many as its depth and the address space allow. */
     uint64_t max_leaves;
     /* Name of the hashing kernel ("portable", "sse41", "avx2", "avx512", "neon"; "avx2-c" and "avx512-c", the same two
      * in C). NULL: the environment variable ROTORTREE_KERNEL where it is set, else the fastest that processor and
@@ -224,8 +225,8 @@ ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32
  * manual) and one for checkpoints (when they are due on their own); they block all signals.
  * Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the message names it),
  * ROTOR_UNSUPPORTED (hash profile, kernel or file format), ROTOR_OUT_OF_MEMORY; with a path also ROTOR_NOT_FOUND,
- * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_CAPACITY_EXCEEDED (the log holds
- * more than max_leaves), ROTOR_MISMATCH (arity, maximum depth or profile differ from the stored), ROTOR_DAMAGED
+ * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_CAPACITY_EXCEEDED (what is stored
+ * exceeds max_leaves), ROTOR_MISMATCH (arity, maximum depth or profile differ from the stored), ROTOR_DAMAGED
  * (nothing has been changed), ROTOR_IO. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_open(rotor_tree **tree, const char *path, const rotor_options *options,
                                                  rotor_error *error);

@@ -1,24 +1,3 @@
-/* What opening a directory refuses, beside the damage of bytes: things that are no files, and never by waiting for
- * them. */
-#include "store_support.h"
-
-#include "store/log.h"
-
-/* A test that waits for a FIFO would wait for ever. */
-#define MOST_SECONDS 60
-
-static rotor_status reopen(store_scene *s, rotor_open_mode mode, rotor_error *error) {
-    memset(error, 0, sizeof *error);
-    s->tree = NULL;
-    s->options.mode = (uint32_t)mode;
-    return store_try_open(s, error);
-}
-
-static void expect_words(const rotor_error *error, const char *words, const char *what) {
-    expect(strstr(error->message, words) != NULL, "%s: \"%s\" does not say \"%s\"", what, error->message, words);
-    expect(strchr(error->message, '\n') == NULL, "%s: \"%s\" is more than a line", what, error->message);
-}
-
 /* ---------------------------------------------------------------- what is no file */
 
 enum special { FIFO, SOCKET, DEVICE, DIRECTORY, SPECIALS };
@@ -88,6 +67,7 @@ static void something_else_has_the_name_of_a_file(void **state) {
             rotor_status status = reopen(&s, ROTOR_OPEN_OR_CREATE, &error);
             expect_status(status, ROTOR_DAMAGED, "%s, kind %d: %s", file->name, kind, error.message);
             expect_words(&error, words, "for writing");
+            expect(error.os_errno == (kind == DIRECTORY ? EISDIR : ENXIO), "%s: errno %d", words, error.os_errno);
             status = reopen(&s, ROTOR_OPEN_READ_ONLY, &error);
             if (is_lock(file->name)) {
                 expect_ok(status, "%s: readers need no lock", error.message);
@@ -154,10 +134,61 @@ static void something_else_has_the_name_of_a_later_file(void **state) {
     (void)alarm(0);
 }
 
+/* ---------------------------------------------------------------- more leaves than are wanted */
+
+static void more_leaves_than_max_leaves(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        store_scene s;
+        rotor_error error;
+        image whole;
+        image after;
+        store_begin(&s, 50, 4);
+        store_open(&s);
+        store_insert(&s, 100);
+        if (kind != 1) { /* in the log, in level files or in both; or some have been cut again */
+            expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        }
+        if (kind >= 2) {
+            store_insert(&s, 50);
+            expect_ok(rotor_flush(s.tree), "flush");
+        }
+        if (kind == 3) {
+            store_truncate(&s, 90);
+            expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        }
+        store_close(&s);
+        image_read(&whole, s.path);
+        uint64_t size = s.model.count;
+        for (unsigned mode = 0; mode < 2; mode++) {
+            rotor_open_mode how = mode == 0 ? ROTOR_OPEN_EXISTING : ROTOR_OPEN_READ_ONLY;
+            s.options.max_leaves = size - 1;
+            rotor_status status = reopen(&s, how, &error);
+            expect_status(status, ROTOR_CAPACITY_EXCEEDED, "kind %d: %s", kind, error.message);
+            char words[80];
+            (void)snprintf(words, sizeof words,
+                           "holds at least %" PRIu64 " leaves, more than the %" PRIu64 " of max_leaves", size,
+                           size - 1);
+            expect_words(&error, words, "too many");
+            image_read(&after, s.path);
+            expect(image_equal(&whole, &after, ""), "kind %d: something was changed", kind);
+            image_free(&after);
+        }
+        s.options.max_leaves = size;
+        expect_ok(reopen(&s, ROTOR_OPEN_EXISTING, &error), "kind %d: %s", kind, error.message);
+        store_expect_root(&s, s.tree, "just enough");
+        rotor_hash leaf = test_random_leaf(1, 1);
+        expect_status(rotor_insert(s.tree, NULL, NULL, &leaf), ROTOR_CAPACITY_EXCEEDED, "kind %d", kind);
+        image_free(&whole);
+        store_end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
         cmocka_unit_test(something_else_has_the_name_of_a_later_file),
+        cmocka_unit_test(more_leaves_than_max_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,6 +171,17 @@ static rotor_status check_identity(const rotor_store *store, rotor_error *error)
     return ROTOR_OK;
 }
 
+static rotor_status check_size(const rotor_store *store, uint64_t size, rotor_error *error) {
+    uint64_t most = store->options.max_leaves;
+    if (most == 0 || size <= most) {
+        return ROTOR_OK;
+    }
+    return rotor_fail(
+        error, ROTOR_CAPACITY_EXCEEDED, 0,
+        "%.300s holds at least %llu leaves, more than the %llu of max_leaves: open it with a larger limit",
+        store->directory.path, (unsigned long long)size, (unsigned long long)most);
+}
+
 /* For repair: gives files of inner levels that are missing or short their length, with zeros for what is lost. */
 static rotor_status extend_inner_files(rotor_store *store, rotor_error *error) {
     uint64_t shard_nodes = (uint64_t)1 << store->superblock.shard_bits;
@@ -353,7 +364,10 @@ static rotor_pool *share_reading(void *context) {
 static rotor_status replay_leaves(void *context, uint64_t first, const uint8_t *leaves, uint64_t count,
                                   bool in_level_files, rotor_error *error) {
     rotor_store *store = ((replay *)context)->store;
-    rotor_status status = ROTOR_OK;
+    rotor_status status = check_size(store, first + count, error);
+    if (status != ROTOR_OK) {
+        return status;
+    }
     if (leaves == NULL) {
         rotor_tree_take(store->tree, count);
     } else {
@@ -678,6 +692,9 @@ static rotor_status load(rotor_store *store, const rotor_hasher *hasher, const r
     rotor_status status = create_tree(store, hasher, error);
     if (status == ROTOR_OK && store->read_only) {
         status = watch_writer(store, error);
+    }
+    if (status == ROTOR_OK) {
+        status = check_size(store, store->superblock.size, error);
     }
     if (status == ROTOR_OK && setup->for_repair) {
         status = extend_inner_files(store, error);
