@@ -10,7 +10,7 @@
 /* The library's defaults, with what the command line says on shape, threads and kernel. */
 void rotor_cli_tree_options(rotor_options *options, const command_line *line, rotor_open_mode mode);
 
-/* False with the error printed when `path` is there and no directory. */
+/* False with the error printed when `path` is there and no directory, is a link that leads nowhere, or empty. */
 bool rotor_cli_tree_is_directory(const char *path);
 
 /* Opens the tree in `path`. False with the error printed. */

@@ -1,3 +1,24 @@
+/* What opening a directory refuses and in which words: things that are no files, never by waiting for them; edges that
+ * are not what was committed, before they are built upon; more leaves than are wanted; places where no tree can be. */
+#include "store_support.h"
+
+#include "store/log.h"
+
+/* A test that waits for a FIFO would wait for ever. */
+#define MOST_SECONDS 60
+
+static rotor_status reopen(store_scene *s, rotor_open_mode mode, rotor_error *error) {
+    memset(error, 0, sizeof *error);
+    s->tree = NULL;
+    s->options.mode = (uint32_t)mode;
+    return store_try_open(s, error);
+}
+
+static void expect_words(const rotor_error *error, const char *words, const char *what) {
+    expect(strstr(error->message, words) != NULL, "%s: \"%s\" does not say \"%s\"", what, error->message, words);
+    expect(strchr(error->message, '\n') == NULL, "%s: \"%s\" is more than a line", what, error->message);
+}
+
 /* ---------------------------------------------------------------- what is no file */
 
 enum special { FIFO, SOCKET, DEVICE, DIRECTORY, SPECIALS };
@@ -184,11 +205,126 @@ static void more_leaves_than_max_leaves(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- words */
+
+static void expect_said(store_scene *s, rotor_open_mode mode, rotor_status wanted, const char *words) {
+    rotor_error error;
+    rotor_status status = reopen(s, mode, &error);
+    if (status == ROTOR_OK) {
+        store_close(s);
+    }
+    expect_status(status, wanted, "%s: %s", words, error.message);
+    expect_words(&error, words, "opening");
+}
+
+/* Each message says what to do. */
+static void messages_say_what_to_do(void **state) {
+    (void)state;
+    store_scene s;
+    image whole;
+    make_tree(&s, 60);
+    image_read(&whole, s.path);
+    file_unlink(s.path, "level-02-00000000");
+    expect_said(&s, ROTOR_OPEN_EXISTING, ROTOR_DAMAGED,
+                "level-02-00000000: found no such file, needed 1184 bytes: "
+                "rotor_repair() ('rotortree repair') makes it anew");
+    file_write(s.path, "level-02-00000000", "x", 1);
+    expect_said(&s, ROTOR_OPEN_READ_ONLY, ROTOR_DAMAGED, "found 1 bytes, needed 1184 bytes: rotor_repair()");
+    image_write(&whole, s.path);
+    file_unlink(s.path, "level-00-00000001");
+    expect_said(&s, ROTOR_OPEN_EXISTING, ROTOR_DAMAGED, "restore them from a backup");
+    image_write(&whole, s.path);
+    const uint8_t noise[32] = {1, 2, 3};
+    file_patch(s.path, "level-04-00000000", noise, sizeof noise, 0);
+    expect_said(&s, ROTOR_OPEN_EXISTING, ROTOR_DAMAGED, "rotor_check() ('rotortree check') says what is damaged");
+    s.options.verify_at_open = ROTOR_VERIFY_FULL;
+    expect_said(&s, ROTOR_OPEN_READ_ONLY, ROTOR_DAMAGED, "rotor_repair() ('rotortree repair') mends all but leaves");
+    image_write(&whole, s.path);
+    file_unlink(s.path, "superblock");
+    expect_said(&s, ROTOR_OPEN_OR_CREATE, ROTOR_DAMAGED, "copy anew if it is a backup that was not finished");
+    image_write(&whole, s.path);
+
+    rotor_tree *writer = NULL;
+    store_open(&s);
+    writer = s.tree;
+    expect_said(&s, ROTOR_OPEN_EXISTING, ROTOR_LOCKED, "in another process, or by another handle of this one");
+    s.tree = writer;
+    store_close(&s);
+
+    char path[sizeof s.path];
+    memcpy(path, s.path, sizeof path);
+    (void)snprintf(s.path, sizeof s.path, "%s/nowhere/tree", s.folder);
+    expect_said(&s, ROTOR_OPEN_OR_CREATE, ROTOR_IO, "No such file or directory: make the directory above it first");
+    (void)snprintf(s.path, sizeof s.path, "%s/link", s.folder);
+    assert_int_equal(symlink("nowhere", s.path), 0);
+    expect_said(&s, ROTOR_CREATE_NEW, ROTOR_IO, "/link is a symbolic link to a directory that is not there");
+    expect_said(&s, ROTOR_OPEN_OR_CREATE, ROTOR_IO, "make that, or remove the link");
+    assert_int_equal(unlink(s.path), 0);
+    s.path[0] = '\0';
+    expect_said(&s, ROTOR_CREATE_NEW, ROTOR_IO, "whose name is empty");
+    expect_said(&s, ROTOR_OPEN_EXISTING, ROTOR_NOT_FOUND, "whose name is empty");
+    memcpy(s.path, path, sizeof path);
+    image_free(&whole);
+    store_end(&s);
+}
+
+/* ---------------------------------------------------------------- what the system refuses */
+
+static struct {
+    rotor_os os;
+    int error;
+} refusing;
+
+static int64_t refuse_write(void *context, int file, const void *bytes, size_t count, uint64_t offset) {
+    (void)context;
+    (void)file;
+    (void)bytes;
+    (void)count;
+    (void)offset;
+    return refusing.error;
+}
+
+static void what_the_system_refuses(void **state) {
+    (void)state;
+    static const struct {
+        int number;
+        const char *words;
+    } cases[] = {
+        {ENOSPC, "No space left on device: make room on its file system"},
+        {EDQUOT, "or have the quota raised"},
+        {EACCES,
+         "Permission denied: its permissions, or those of a directory above it, do not allow that to this user"},
+        {EPERM, "do not allow that to this user"},
+        {EROFS, "Read-only file system: trees there can only be read"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        store_scene s;
+        rotor_error error;
+        refusing.os = *rotor_os_system();
+        store_begin(&s, 70, 4);
+        s.setup.os = &refusing.os;
+        store_open(&s);
+        store_insert(&s, 5);
+        refusing.os.write = refuse_write;
+        refusing.error = -cases[i].number;
+        expect_status(rotor_flush(s.tree), ROTOR_FAILED, "%s", cases[i].words);
+        expect_status(rotor_failure(s.tree, &error), ROTOR_FAILED, "%s", cases[i].words);
+        expect(error.os_errno == cases[i].number, "%d", error.os_errno);
+        expect_words(&error, cases[i].words, "a write");
+        expect_words(&error, s.path, "a write");
+        expect_status(rotor_close(s.tree, NULL), ROTOR_FAILED, "%s", cases[i].words);
+        s.tree = NULL;
+        store_end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
         cmocka_unit_test(something_else_has_the_name_of_a_later_file),
         cmocka_unit_test(more_leaves_than_max_leaves),
+        cmocka_unit_test(messages_say_what_to_do),
+        cmocka_unit_test(what_the_system_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,8 @@ rotor_status rotor_file_status(const rotor_file *file, rotor_os_status *status, 
 rotor_status rotor_file_remove(rotor_directory *directory, const char *name, rotor_error *error);
 rotor_status rotor_file_rename(rotor_directory *directory, const char *from, const char *to, rotor_error *error);
 
-/* Fills `error` with "CALL of DIRECTORY/NAME: TEXT OF ERRNO"; `negative_errno` is what the file layer returned. */
+/* Fills `error` with "CALL of DIRECTORY/NAME: TEXT OF ERRNO", and where something can be done about it, with ": " and
+ * what; `negative_errno` is what the file layer returned. */
 rotor_status rotor_file_fail(const rotor_directory *directory, const char *name, const char *call, int negative_errno,
                              rotor_error *error);
 
