@@ -157,10 +157,11 @@ typedef enum rotor_open_mode {
     ROTOR_OPEN_READ_ONLY = 3,
 } rotor_open_mode;
 
-/* How much of what was checkpointed is verified when a directory is opened. Whatever is in the log is always verified.
+/* How much of what was checkpointed is verified when a directory is opened. Whatever is in the log is always verified,
+ * and before a tree is written to, always that the nodes from which its next root is computed give the committed root.
  */
 typedef enum rotor_verify {
-    ROTOR_VERIFY_NONE = 0, /* the lengths of the files */
+    ROTOR_VERIFY_NONE = 0, /* the lengths of the files; opened read-only, nothing else: roots and proofs may be wrong */
     ROTOR_VERIFY_EDGE = 1, /* also the paths from the first and the last leaf to the committed root: microseconds */
     ROTOR_VERIFY_FULL = 2, /* also every node, as rotor_check() does: hashes the whole tree */
 } rotor_verify;
@@ -534,8 +535,9 @@ typedef struct rotor_check_report {
 /* Recomputes every inner node from the leaves, on all threads of the tree, and compares it with what is stored, and the
  * root with the committed one. Needs no lock and changes nothing. Returns ROTOR_OK with the report filled when all is
  * well; ROTOR_DAMAGED, also with the report filled, when not. `progress` may be NULL. A tree that rotor_open() calls
- * damaged can often be opened for this with ROTOR_VERIFY_NONE. When something is bad, `progress` may count a second
- * time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT (by `progress`). */
+ * damaged can often be opened for this with ROTOR_OPEN_READ_ONLY and ROTOR_VERIFY_NONE. When something is bad,
+ * `progress` may count a second time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT
+ * (by `progress`). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_report *report,
                                                   rotor_progress *progress, void *context);
 

@@ -155,6 +155,106 @@ static void something_else_has_the_name_of_a_later_file(void **state) {
     (void)alarm(0);
 }
 
+/* ---------------------------------------------------------------- the edge */
+
+typedef struct damaged_node {
+    uint32_t level;
+    uint64_t index;
+    bool is_on_edge; /* no complete node stands above it, so the next roots are computed from it */
+} damaged_node;
+
+static uint64_t leaves_of(uint32_t arity, uint32_t level) {
+    uint64_t leaves = 1;
+    for (uint32_t i = 0; i < level; i++) {
+        leaves *= arity;
+    }
+    return leaves;
+}
+
+/* Opens a tree of which one node is another. `in_log` leaves of the model are in the log, the others committed. */
+static void expect_judged(store_scene *s, const damaged_node *node, uint64_t in_log) {
+    rotor_error error;
+    rotor_check_report report;
+    image damaged;
+    image after;
+    char what[80];
+    (void)snprintf(what, sizeof what, "%" PRIu64 " leaves, node %" PRIu64 " of level %" PRIu32, s->model.count,
+                   node->index, node->level);
+    image_read(&damaged, s->path);
+    s->options.verify_at_open = ROTOR_VERIFY_NONE;
+    rotor_status status = reopen(s, ROTOR_OPEN_EXISTING, &error);
+    expect_status(status, node->is_on_edge ? ROTOR_DAMAGED : ROTOR_OK, "%s: %s", what, error.message);
+    if (status == ROTOR_OK) {
+        store_expect_root(s, s->tree, what);
+        store_close(s);
+    } else {
+        expect_words(&error, "do not lead to the root that was committed", what);
+        expect_words(&error, "rotortree check", what);
+        image_read(&after, s->path);
+        expect(image_equal(&damaged, &after, ""), "%s: something was changed", what);
+        image_free(&after);
+    }
+    /* To look at, it can be opened in any case, and inner nodes can be mended. */
+    status = reopen(s, ROTOR_OPEN_READ_ONLY, &error);
+    expect_ok(status, "%s: %s", what, error.message);
+    expect_status(rotor_check(s->tree, &report, NULL, NULL), ROTOR_DAMAGED, "%s", what);
+    store_close(s);
+    image_write(&damaged, s->path);
+    image_free(&damaged);
+    s->options.verify_at_open = ROTOR_VERIFY_FULL;
+    status = rotor_repair(s->path, &report, NULL, NULL, &error);
+    if (node->level > 0) {
+        expect_ok(status, "%s: %s", what, error.message);
+        expect_ok(reopen(s, ROTOR_OPEN_EXISTING, &error), "%s: %s", what, error.message);
+        expect(s->model.count - in_log == store_statistics(s).checkpointed_size, "%s", what);
+        store_expect_root(s, s->tree, what);
+        store_close(s);
+    } else {
+        expect_status(status, ROTOR_DAMAGED, "%s", what);
+    }
+}
+
+/* Every node of some trees, one after the other. */
+static void a_bad_edge_is_not_built_upon(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t arity;
+        uint64_t committed;
+        uint64_t in_log;
+    } trees[] = {{4, 87, 0}, {4, 64, 5}, {2, 31, 0}, {3, 27, 0}, {16, 87, 16}, {255, 100, 3}};
+    for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) {
+        store_scene s;
+        image whole;
+        store_begin(&s, 40 + i, trees[i].arity);
+        s.setup.extent_leaves = 1000;
+        store_open(&s);
+        store_insert(&s, trees[i].committed);
+        expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        store_insert(&s, trees[i].in_log);
+        store_close(&s);
+        image_read(&whole, s.path);
+        for (uint32_t level = 0; leaves_of(trees[i].arity, level) <= trees[i].committed; level++) {
+            char name[40];
+            rotor_level_file_name(name, level, 0);
+            for (uint64_t n = 0; n < trees[i].committed / leaves_of(trees[i].arity, level); n++) {
+                uint64_t above = leaves_of(trees[i].arity, level + 1);
+                damaged_node node = {
+                    .level = level,
+                    .index = n,
+                    .is_on_edge = (n / trees[i].arity + 1) * above > trees[i].committed,
+                };
+                size_t at = (size_t)n * ROTOR_HASH_BYTES + 31;
+                uint8_t byte = image_find(&whole, name)->bytes[at] ^ 0x80;
+                file_patch(s.path, name, &byte, 1, at);
+                expect_judged(&s, &node, trees[i].in_log);
+                image_write(&whole, s.path);
+            }
+        }
+        image_free(&whole);
+        store_end(&s);
+    }
+}
+
 /* ---------------------------------------------------------------- more leaves than are wanted */
 
 static void more_leaves_than_max_leaves(void **state) {
@@ -322,6 +422,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
         cmocka_unit_test(something_else_has_the_name_of_a_later_file),
+        cmocka_unit_test(a_bad_edge_is_not_built_upon),
         cmocka_unit_test(more_leaves_than_max_leaves),
         cmocka_unit_test(messages_say_what_to_do),
         cmocka_unit_test(what_the_system_refuses),
