@@ -44,6 +44,10 @@ static bool open_file(tree_source *source, const command_line *line) {
 
 bool rotor_cli_source_open(tree_source *source, const command_line *line) {
     source->path = line->operands[0];
+    if (*source->path == '\0') {
+        rotor_cli_error("the name of what is to be read is empty");
+        return false;
+    }
     source->stored = is_directory(source->path);
     if (!(source->stored ? open_directory(source, line) : open_file(source, line))) {
         return false;

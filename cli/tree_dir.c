@@ -21,11 +21,32 @@ void rotor_cli_tree_options(rotor_options *options, const command_line *line, ro
 
 bool rotor_cli_tree_is_directory(const char *path) {
     struct stat status;
-    bool other = stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
-    if (other) {
-        rotor_cli_error("%s: is no directory, and a tree is kept in one", path);
+    if (*path == '\0') {
+        rotor_cli_error("the name of the tree's directory is empty");
+        return false;
     }
-    return !other;
+    if (stat(path, &status) == 0) {
+        if (!S_ISDIR(status.st_mode)) {
+            rotor_cli_error("%s: is no directory, and a tree is kept in one", path);
+            return false;
+        }
+    } else if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode)) {
+        rotor_cli_error("%s: is a symbolic link that leads to no directory: make that first, or remove the link", path);
+        return false;
+    }
+    return true;
+}
+
+/* What the library cannot know: by which commands of this tool one gets on. */
+static const char *advice(rotor_status status) {
+    switch (status) {
+    case ROTOR_NOT_FOUND:
+        return "; 'rotortree init' makes one";
+    case ROTOR_LOCKED:
+        return " ('rotortree root', 'prove', 'consistency', 'stat', 'check' and 'export' only read)";
+    default:
+        return "";
+    }
 }
 
 /* Whether an import to the directory was ended before the tree was there. */
@@ -49,7 +70,7 @@ bool rotor_cli_tree_open(rotor_tree **tree, const char *path, const rotor_option
     } else if (result == ROTOR_DAMAGED) {
         rotor_cli_error("%s; see 'rotortree check %s'", error.message, path);
     } else {
-        rotor_cli_error("%s%s", error.message, result == ROTOR_NOT_FOUND ? "; 'rotortree init' makes one" : "");
+        rotor_cli_error("%s%s", error.message, advice(result));
     }
     return false;
 }

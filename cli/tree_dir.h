@@ -11,7 +11,7 @@
  */
 void rotor_cli_tree_options(rotor_options *options, const command_line *line, rotor_open_mode mode);
 
-/* False with the error printed when `path` is there and no directory. */
+/* False with the error printed when `path` is there and no directory, is a link that leads nowhere, or empty. */
 bool rotor_cli_tree_is_directory(const char *path);
 
 /* Opens the tree in `path`. False with the error printed. */

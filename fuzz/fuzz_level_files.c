@@ -100,7 +100,7 @@ static int memory_open(void *context, int directory, const char *name, unsigned 
             return -ENOSPC;
         }
     }
-    if (file->is_directory && flags != ROTOR_OS_READ) {
+    if (file->is_directory) {
         return -EISDIR;
     }
     if ((flags & ROTOR_OS_TRUNCATE) != 0) {
@@ -117,9 +117,6 @@ static int memory_close(void *context, int file) {
 
 static int64_t memory_read(void *context, int handle, void *bytes, size_t count, uint64_t offset) {
     const memory_file *file = &((memory *)context)->files[handle];
-    if (file->is_directory) {
-        return -EISDIR;
-    }
     if (offset >= file->length) {
         return 0;
     }
@@ -132,7 +129,7 @@ static int64_t memory_read(void *context, int handle, void *bytes, size_t count,
 
 static int64_t memory_write(void *context, int handle, const void *bytes, size_t count, uint64_t offset) {
     memory_file *file = &((memory *)context)->files[handle];
-    demand(count <= sizeof file->written && !file->is_directory && file->links == 1);
+    demand(count <= sizeof file->written && file->links == 1);
     memcpy(file->written, bytes, count);
     file->written_at = offset;
     file->written_bytes = count;
@@ -144,7 +141,7 @@ static int64_t memory_write(void *context, int handle, const void *bytes, size_t
 
 static int memory_status(void *context, int handle, rotor_os_status *status) {
     const memory_file *file = &((memory *)context)->files[handle];
-    *status = (rotor_os_status){.bytes = file->length, .links = file->links, .is_directory = file->is_directory};
+    *status = (rotor_os_status){.bytes = file->length, .links = file->links};
     return 0;
 }
 

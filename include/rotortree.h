@@ -157,10 +157,11 @@ typedef enum rotor_open_mode {
     ROTOR_OPEN_READ_ONLY = 3,
 } rotor_open_mode;
 
-/* How much of what was checkpointed is verified when a directory is opened. Whatever is in the log is always verified.
+/* How much of what was checkpointed is verified when a directory is opened. Whatever is in the log is always verified,
+ * and before a tree is written to, always that the nodes from which its next root is computed give the committed root.
  */
 typedef enum rotor_verify {
-    ROTOR_VERIFY_NONE = 0, /* the lengths of the files */
+    ROTOR_VERIFY_NONE = 0, /* the lengths of the files; opened read-only, nothing else: roots and proofs may be wrong */
     ROTOR_VERIFY_EDGE = 1, /* also the paths from the first and the last leaf to the committed root: microseconds */
     ROTOR_VERIFY_FULL = 2, /* also every node, as rotor_check() does: hashes the whole tree */
 } rotor_verify;
@@ -183,7 +184,8 @@ typedef struct rotor_options {
     /* Nodes that a thread takes from the batch at a time. 0: a default fit for most machines. Rounded up to whole
      * blocks. */
     uint64_t task_nodes;
-    /* Most leaves that the tree may hold. 0: as many as its depth and the address space allow. */
+    /* Most leaves that the tree may hold; a stored tree that holds more, or has held more since its last checkpoint, is
+     * not opened. 0: as many as its depth and the address space allow. */
     uint64_t max_leaves;
     /* Name of the hashing kernel ("portable", "sse41", "avx2", "avx512", "neon"; "avx2-c" and "avx512-c", the same two
      * in C). NULL: the environment variable ROTORTREE_KERNEL where it is set, else the fastest that processor and
@@ -224,8 +226,8 @@ ROTOR_API void rotor_options_init(rotor_options *options, uint32_t arity, uint32
  * manual) and one for checkpoints (when they are due on their own); they block all signals.
  * Errors: ROTOR_MISUSE (an option out of range, or an environment variable that is not a number: the message names it),
  * ROTOR_UNSUPPORTED (hash profile, kernel or file format), ROTOR_OUT_OF_MEMORY; with a path also ROTOR_NOT_FOUND,
- * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_CAPACITY_EXCEEDED (the log holds
- * more than max_leaves), ROTOR_MISMATCH (arity, maximum depth or profile differ from the stored), ROTOR_DAMAGED
+ * ROTOR_EXISTS (or: the directory holds other files and no tree), ROTOR_LOCKED, ROTOR_CAPACITY_EXCEEDED (what is stored
+ * exceeds max_leaves), ROTOR_MISMATCH (arity, maximum depth or profile differ from the stored), ROTOR_DAMAGED
  * (nothing has been changed), ROTOR_IO. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_open(rotor_tree **tree, const char *path, const rotor_options *options,
                                                  rotor_error *error);
@@ -296,8 +298,8 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint(rotor_tree *tree);
 /* Asks for the same in the background and returns at once. Errors: as rotor_checkpoint(). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_start(rotor_tree *tree);
 
-/* Waits until every checkpoint that was asked for or due before has ended. Errors: as rotor_checkpoint(),
- * ROTOR_TIMED_OUT. */
+/* Waits until every checkpoint that was asked for or due before has ended. Errors: as rotor_checkpoint(), of which
+ * ROTOR_FAILED also when it was something else that has failed; ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_checkpoint_wait(rotor_tree *tree, uint64_t timeout_ms);
 
 /* ROTOR_OK, or ROTOR_FAILED with `error`, if not NULL, filled with the write or sync that failed first. */
@@ -537,8 +539,9 @@ typedef struct rotor_check_report {
 /* Recomputes every inner node from the leaves, on all threads of the tree, and compares it with what is stored, and the
  * root with the committed one. Needs no lock and changes nothing. Returns ROTOR_OK with the report filled when all is
  * well; ROTOR_DAMAGED, also with the report filled, when not. `progress` may be NULL. A tree that rotor_open() calls
- * damaged can often be opened for this with ROTOR_VERIFY_NONE. When something is bad, `progress` may count a second
- * time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT (by `progress`). */
+ * damaged can often be opened for this with ROTOR_OPEN_READ_ONLY and ROTOR_VERIFY_NONE. When something is bad,
+ * `progress` may count a second time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT
+ * (by `progress`). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_report *report,
                                                   rotor_progress *progress, void *context);
 

@@ -378,7 +378,7 @@ static inline int sim_status(void *context, int handle, rotor_os_status *status)
     if (sim_handle_of(s, handle, true) == NULL) {
         return -EBADF;
     }
-    *status = (rotor_os_status){.links = 2, .is_directory = true};
+    *status = (rotor_os_status){.links = 2};
     return 0;
 }
 

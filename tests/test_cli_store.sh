@@ -34,6 +34,20 @@ check "init: empty directory" 0 'made an empty tree' init empty_directory
 check "init: directory with other files" 2 '^rotortree: init: full_directory ' init full_directory
 check "init: file" 2 '^rotortree: init: leaves: is no directory' init leaves
 check "init: no parent" 2 '^rotortree: init: .*No such file or directory' init nowhere/t
+check "init: no parent, what to do" 2 'make the directory above it first' init nowhere/t
+ln -s nowhere dangling
+for command in init root stat check repair checkpoint "prove 5" "truncate 5" "insert leaves" "backup copied" "export copied"; do
+    # shellcheck disable=SC2086 # the arguments are words
+    set -- $command
+    command=$1
+    shift
+    case $command in
+    root | prove | export) wanted='^rotortree: [a-z]*: dangling: No such file or directory$' ;;
+    *) wanted='^rotortree: [a-z]*: dangling: is a symbolic link that leads to no directory: make that first, or remove' ;;
+    esac
+    check "dangling link: $command" 2 "$wanted" "$command" dangling "$@"
+    check "empty path: $command" 2 "^rotortree: $command: the name of .* is empty\$" "$command" "" "$@"
+done
 check "init: no directory" 2 'DIR is missing' init
 check "init: two directories" 2 "'v' is too many" init u v
 check "init: bad arity" 2 "'1' is not a whole number from 2 to 255" init u -a 1
@@ -159,9 +173,10 @@ same "growing: leaves do not wait for the end of the input" yes "$(until_size u 
 check "growing: root" 0 "^root  *$(root_of leaves --at 10)\$" root u
 check "growing: check" 0 '^u: whole: 10 leaves' check u
 check "growing: prove" 0 '"size":10,"index":9,' prove u 9
-check "growing: another writer" 2 '^rotortree: insert: .*u.*' insert u more
+check "growing: another writer" 2 "^rotortree: insert: u is open for writing in another process.* ('rotortree root'" insert u more
+check "growing: backup by another" 2 '^rotortree: backup: u is open for writing in another process' backup u copied
 check "growing: truncate by another" 2 '^rotortree: truncate: .*u.*' truncate u 5
-check "growing: repair by another" 2 '^rotortree: repair: .*u.*' repair u
+check "growing: repair by another" 2 '^rotortree: repair: u is open for writing in another process' repair u
 sed -n '11,1000p' leaves >&9
 same "growing: the rest" yes "$(until_size u 1000 && echo yes)"
 end_insert
@@ -315,6 +330,16 @@ check "repair: is whole" 0 '^u: whole: 20000 leaves' check u
 same "repair: the files are as they were" "$intact" "$(sums)"
 damage u/level-03-00000000 64
 check "repair: json" 0 '^{"whole":true,.*"size":20000,.*"repaired":true}$' repair u --json
+mv u/level-02-00000000 kept
+check "missing inner file: root" 2 "u/level-02-00000000: found no such file, .*'rotortree repair') makes it anew" root u
+check "missing inner file: check" 1 "^damaged: u/level-02-00000000: found no such file, .*'rotortree repair')" check u
+mv kept u/level-02-00000000
+mv u/level-00-00000000 kept
+check "missing leaves: root" 2 'u/level-00-00000000: found no such file, .*: restore them from a backup' root u
+mv kept u/level-00-00000000
+damage u/level-07-00000000 0
+check "damaged edge: insert" 2 "^rotortree: insert: u: .*'rotortree check'.*'rotortree repair'" insert u more
+check "damaged edge: repair" 0 '^u: repaired: 1 nodes' repair u
 rm u/level-02-00000000
 check "repair: a missing file" 0 '^u: repaired: ' repair u
 same "repair: the missing file is as it was" "$intact" "$(sums)"
@@ -394,6 +419,12 @@ check "backup: the copy" 0 "^root  *$root_1500\$" root copy
 check "backup: the copy is whole" 0 '^copy: whole: 1500 leaves' check copy
 check "backup: destination exists" 2 '^rotortree: backup: .*copy' backup t copy
 check "backup: no destination" 2 'DEST is missing' backup t
+cp -r copy unfinished
+rm unfinished/superblock
+check "backup: one that was not finished" 2 "^rotortree: root: unfinished holds .*no 'superblock': .* a backup that was not finished" root unfinished
+check "backup: one that was not finished, init" 2 "a backup that was not finished" init unfinished
+check "backup: destination without parent" 2 'make the directory above it first' backup t nowhere/copy
+check "backup: empty destination" 2 'whose name is empty' backup t ''
 check "backup: no tree" 2 '^rotortree: backup: .*nowhere' backup nowhere other
 check "backup: the copy goes its own way" 0 '^size  *2500$' insert copy leaves
 check "backup: the original stays" 0 "^root  *$root_1500\$" root t
@@ -435,6 +466,61 @@ check "import: not such a directory" 2 '^rotortree: import: ' import full_direct
 check "import: one of ours" 2 '^rotortree: import: ' import t imported_nothing
 same "import: nothing is left of failures" no "$([ -e imported_nothing ] && echo yes || echo no)"
 
+# ---------------------------------------------------------------- what is no file
+
+# within NAME PATTERN ARGUMENTS...: as check with code 2 (or, of a check or repair, 1), but no longer than some seconds.
+within() {
+    within_name=$1
+    within_pattern=$2
+    shift 2
+    code=0
+    timeout 20 "$ROTORTREE" "$@" >out 2>err </dev/null || code=$?
+    case $1 in
+    check | repair) judge "$within_name" 1 "$within_pattern" ;;
+    *) judge "$within_name" 2 "$within_pattern" ;;
+    esac
+}
+fresh u
+"$ROTORTREE" insert u both >out
+for file in superblock level-00-00000000 level-03-00000000 "$(cd u && echo log-*)"; do
+    mv "u/$file" kept
+    mkfifo "u/$file"
+    no_file="u/$file is a FIFO, a socket or a device where a file belongs"
+    for command in root stat checkpoint "prove u 5" "truncate u 5" "backup u backup_of_fifo" "export u export_of_fifo" \
+        "insert u more" check repair; do
+        case $command in
+        *" "*) ;;
+        *) command="$command u" ;;
+        esac
+        # shellcheck disable=SC2086 # the arguments are words
+        [ "${file%%-*} $command" = "log repair u" ] || within "FIFO as $file: $command" "$no_file" $command
+    done
+    rm "u/$file"
+    mv kept "u/$file"
+done
+mv u/lock kept
+mkfifo u/lock
+within "FIFO as lock" "u/lock is a FIFO, a socket or a device where a file belongs" insert u more
+check "FIFO as lock: readers need none" 0 "^root  *$root_1500\$" root u
+rm u/lock
+mv kept u/lock
+check "FIFO: the tree is as it was" 0 '^u: whole: 1500 leaves' check u
+for file in $(cd exported && find . -type f | sed 's,^\./,,'); do
+    mv "exported/$file" kept
+    mkfifo "exported/$file"
+    within "FIFO in an import: $file" "exported/$file is a FIFO, a socket or a device where a file belongs" \
+        import exported imported_nothing
+    rm "exported/$file"
+    mv kept "exported/$file"
+done
+same "FIFO in an import: nothing is left" no "$([ -e imported_nothing ] && echo yes || echo no)"
+fresh u
+cat leaves >pipe &
+check "FIFO: leaves are read from one" 0 "^root  *$root_1000\$" insert u pipe
+cat leaves >pipe &
+check "FIFO: a tree of one" 0 "^root  *$root_1000\$" root pipe
+wait
+
 # ---------------------------------------------------------------- progress
 
 if script -qec 'test -t 2' /dev/null </dev/null >/dev/null 2>&1; then
@@ -447,6 +533,19 @@ if script -qec 'test -t 2' /dev/null </dev/null >/dev/null 2>&1; then
     judge "progress: count and rate while leaves are inserted" 0 '[0-9.]*M leaves, [0-9.]*M/s'
 else
     echo "# skipped: progress, since script(1) cannot make a terminal here"
+fi
+
+# ---------------------------------------------------------------- what may not be
+
+# The superuser may do everything; another may have to be tried.
+if [ "$(id -u)" -ne 0 ]; then
+    fresh u
+    chmod 555 u
+    rm -f u/lock
+    chmod 000 u/superblock
+    check "permissions: root" 2 '^rotortree: root: open of u/superblock: Permission denied: its permissions, or' root u
+    chmod 644 u/superblock
+    chmod 755 u
 fi
 
 # ---------------------------------------------------------------- output that does not arrive

@@ -253,8 +253,13 @@ static void a_missing_shard_is_named(void **state) {
     path_of(s, path, "level-00-00000001");
     assert_int_equal(mkdir(path, 0700), 0);
     expect_status(rotor_level_files_check_lengths(&s->directory, BITS, 0, 300, &error), ROTOR_DAMAGED, "a directory");
-    expect_message(&error, "found a directory");
-    expect_status(rotor_level_files_write(&s->files, 0, 128, 1, nodes->bytes, &error), ROTOR_IO, "a directory");
+    expect_message(&error, "level-00-00000001 is a directory where a file belongs");
+    expect_status(rotor_level_files_write(&s->files, 0, 128, 1, nodes->bytes, &error), ROTOR_DAMAGED, "a directory");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_status(rotor_level_files_check_lengths(&s->directory, BITS, 0, 300, &error), ROTOR_DAMAGED, "a FIFO");
+    expect_message(&error, "level-00-00000001 is a FIFO, a socket or a device where a file belongs");
+    expect_status(rotor_level_files_write(&s->files, 0, 128, 1, nodes->bytes, &error), ROTOR_DAMAGED, "a FIFO");
     /* So many shards that only the first missing one can be looked for. */
     expect_status(rotor_level_files_check_lengths(&s->directory, BITS, 9, UINT64_C(1) << 58, &error), ROTOR_DAMAGED,
                   "nothing there");

@@ -550,7 +550,7 @@ static rotor_status open_verified(store_scene *s, uint32_t level, rotor_error *e
 }
 
 /* A node in the middle is noticed by full verification only, one on the paths to the first and the last leaf by the
- * default, a short file by all. */
+ * default, one from which the next root would be computed before anything is written, a short file by all. */
 static void three_levels_of_verification(void **state) {
     (void)state;
     store_scene s;
@@ -568,8 +568,8 @@ static void three_levels_of_verification(void **state) {
         {"level-02-00000000", 32 * 9, ROTOR_OK, ROTOR_OK, ROTOR_DAMAGED},  /* node 9 */
         {"level-00-00000000", 0, ROTOR_OK, ROTOR_DAMAGED, ROTOR_DAMAGED},  /* the first leaf */
         {"level-01-00000000", 32 * 3, ROTOR_OK, ROTOR_DAMAGED, ROTOR_DAMAGED},
-        {"level-00-00000003", 32 * 15, ROTOR_OK, ROTOR_DAMAGED, ROTOR_DAMAGED}, /* the last leaf */
-        {"level-03-00000000", 32 * 5, ROTOR_OK, ROTOR_DAMAGED, ROTOR_DAMAGED},  /* the last of its level */
+        {"level-00-00000003", 32 * 15, ROTOR_OK, ROTOR_DAMAGED, ROTOR_DAMAGED},     /* the last leaf */
+        {"level-03-00000000", 32 * 5, ROTOR_DAMAGED, ROTOR_DAMAGED, ROTOR_DAMAGED}, /* the last of its level */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const image_file *file = image_find(&whole, cases[i].file);
@@ -582,8 +582,8 @@ static void three_levels_of_verification(void **state) {
                           error.message);
             expect_status(open_verified(&s, ROTOR_VERIFY_FULL, &error), cases[i].full, "case %zu: %s", i,
                           error.message);
-            expect_status(open_verified(&s, ROTOR_VERIFY_NONE, &error), cases[i].none, "case %zu: %s", i,
-                          error.message);
+            expect_status(open_verified(&s, ROTOR_VERIFY_NONE, &error),
+                          mode == ROTOR_OPEN_READ_ONLY ? ROTOR_OK : cases[i].none, "case %zu: %s", i, error.message);
         }
         image_write(&whole, s.path);
     }

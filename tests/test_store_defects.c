@@ -427,6 +427,8 @@ static void expect_failed(store_scene *s, const rotor_token *lost, const rotor_t
     expect_status(rotor_flush(s->tree), ROTOR_FAILED, "flush");
     expect_status(rotor_checkpoint(s->tree), ROTOR_FAILED, "checkpoint");
     expect_status(rotor_checkpoint_start(s->tree), ROTOR_FAILED, "checkpoint_start");
+    expect_status(rotor_checkpoint_wait(s->tree, 0), ROTOR_FAILED, "checkpoint_wait");
+    expect_status(rotor_checkpoint_wait(s->tree, ROTOR_FOREVER), ROTOR_FAILED, "checkpoint_wait");
     expect_status(rotor_wait(s->tree, lost, ROTOR_FOREVER), ROTOR_FAILED, "wait");
     expect_status(rotor_wait(s->tree, lost, 0), ROTOR_FAILED, "wait");
     expect_status(rotor_token_status(s->tree, lost), ROTOR_FAILED, "token");

@@ -22,11 +22,13 @@ static const char *text_of(int number, char *buffer, size_t bytes) {
 }
 
 #define SHOWN_BYTES 400
+/* Of a directory's path. */
+#define SHOWN_PATH_BYTES 240
 
 /* "DIRECTORY/NAME", or "DIRECTORY" without a name. Of a long path the end is shown, or a message would have no room for
  * what went wrong. */
 static const char *place_of(const char *path, const char *name, char shown[SHOWN_BYTES]) {
-    const size_t most = 300;
+    const size_t most = SHOWN_PATH_BYTES;
     size_t length = strlen(path);
     bool has_name = name != NULL && *name != '\0';
     (void)snprintf(shown, SHOWN_BYTES, "%s%s%s%.*s", length > most ? "..." : "",
@@ -34,12 +36,34 @@ static const char *place_of(const char *path, const char *name, char shown[SHOWN
     return shown;
 }
 
+/* What the reader of a message can do about it, where that does not follow from the system's words. */
+static const char *advice(const char *call, int number) {
+    switch (number) {
+    case ENOSPC:
+        return ": make room on its file system";
+    case EDQUOT:
+        return ": make room on its file system, or have the quota raised";
+    case EACCES:
+    case EPERM:
+        return ": its permissions, or those of a directory above it, do not allow that to this user";
+    case EROFS:
+        return ": trees there can only be read";
+    case ENOENT:
+        return strcmp(call, "mkdir") == 0 ? ": make the directory above it first" : "";
+    default:
+        return "";
+    }
+}
+
 static rotor_status fail_as(rotor_status status, const char *path, const char *name, const char *call,
                             int negative_errno, rotor_error *error) {
     char shown[SHOWN_BYTES];
     char text[128];
-    return rotor_fail(error, status, -negative_errno, "%s of %s: %s", call, place_of(path, name, shown),
-                      text_of(-negative_errno, text, sizeof text));
+    if (*path == '\0') {
+        return rotor_fail(error, status, -negative_errno, "%s of a directory whose name is empty: name one", call);
+    }
+    return rotor_fail(error, status, -negative_errno, "%s of %s: %s%s", call, place_of(path, name, shown),
+                      text_of(-negative_errno, text, sizeof text), advice(call, -negative_errno));
 }
 
 rotor_status rotor_file_fail(const rotor_directory *directory, const char *name, const char *call, int negative_errno,
@@ -156,6 +180,12 @@ rotor_status rotor_file_open(rotor_file *file, rotor_directory *directory, const
     do {
         handle = os->open(os->context, directory->handle, name, flags, directory->file_mode);
     } while (handle == -EINTR);
+    if (handle == -EISDIR || handle == -ENXIO) {
+        char shown[SHOWN_BYTES];
+        return rotor_fail(error, ROTOR_DAMAGED, -handle, "%s is %s where a file belongs: move it away",
+                          place_of(directory->path, name, shown),
+                          handle == -EISDIR ? "a directory" : "a FIFO, a socket or a device");
+    }
     if (handle < 0) {
         rotor_status status = ROTOR_IO;
         if (handle == -ENOENT && (flags & ROTOR_OS_CREATE) == 0) {

@@ -42,7 +42,8 @@ rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *
                                                 rotor_error *error);
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error);
 
-/* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one). */
+/* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one); ROTOR_DAMAGED, with an errno,
+ * when something of that name is no regular file. */
 rotor_status rotor_file_open(rotor_file *file, rotor_directory *directory, const char *name, unsigned flags,
                              rotor_error *error);
 void rotor_file_close(rotor_file *file);
@@ -62,7 +63,8 @@ rotor_status rotor_file_status(const rotor_file *file, rotor_os_status *status, 
 rotor_status rotor_file_remove(rotor_directory *directory, const char *name, rotor_error *error);
 rotor_status rotor_file_rename(rotor_directory *directory, const char *from, const char *to, rotor_error *error);
 
-/* Fills `error` with "CALL of DIRECTORY/NAME: TEXT OF ERRNO"; `negative_errno` is what the file layer returned. */
+/* Fills `error` with "CALL of DIRECTORY/NAME: TEXT OF ERRNO", and where something can be done about it, with ": " and
+ * what; `negative_errno` is what the file layer returned. */
 rotor_status rotor_file_fail(const rotor_directory *directory, const char *name, const char *call, int negative_errno,
                              rotor_error *error);
 

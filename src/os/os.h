@@ -7,7 +7,6 @@
 #ifndef ROTOR_OS_OS_H
 #define ROTOR_OS_OS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +21,6 @@ enum rotor_os_open {
 typedef struct rotor_os_status {
     uint64_t bytes;
     uint64_t links; /* names of the file */
-    bool is_directory;
 } rotor_os_status;
 
 /* Called with each name of a directory but "." and ".."; anything but 0 ends the listing and is its result. */
@@ -41,7 +39,8 @@ typedef struct rotor_os {
     int (*sync_parent)(void *context, const char *path);
     int (*list)(void *context, int directory, rotor_os_name *name, void *name_context);
 
-    /* Files. `flags` are of rotor_os_open, `mode` is that of open(2). */
+    /* Files. `flags` are of rotor_os_open, `mode` is that of open(2). Regular files only, and without waiting for
+     * anybody's other end: -EISDIR for a directory, -ENXIO for a FIFO, a socket or a device. */
     int (*open)(void *context, int directory, const char *name, unsigned flags, uint32_t mode);
     int (*close)(void *context, int file); /* directories, too */
     int64_t (*read)(void *context, int file, void *bytes, size_t count, uint64_t offset);

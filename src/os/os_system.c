@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -119,14 +120,41 @@ static int list(void *context, int directory, rotor_os_name *name, void *name_co
 
 /* ---------------------------------------------------------------- files */
 
+/* A FIFO makes an open wait for its other end, a terminal may become the process's own. O_NONBLOCK means nothing to a
+ * regular file but where somebody, mostly a file server, holds a lease on it: there the open has to wait until the
+ * lease is given back, as ever. */
+static int open_at_once(int directory, const char *name, int flags, mode_t mode) {
+    int file = result_of(openat(directory, name, flags | O_NONBLOCK, mode));
+    struct stat found;
+    bool leased = file == -EWOULDBLOCK && fstatat(directory, name, &found, 0) == 0 && S_ISREG(found.st_mode);
+    return leased ? result_of(openat(directory, name, flags, mode)) : file;
+}
+
+static int refuse_special(int file) {
+    struct stat found;
+    if (file < 0) {
+        return file;
+    }
+    int refusal = -ENXIO;
+    if (fstat(file, &found) != 0) {
+        refusal = -errno;
+    } else if (S_ISREG(found.st_mode)) {
+        return file;
+    } else if (S_ISDIR(found.st_mode)) {
+        refusal = -EISDIR;
+    }
+    (void)close(file);
+    return refusal;
+}
+
 static int open_file(void *context, int directory, const char *name, unsigned flags, uint32_t mode) {
     (void)context;
-    int system_flags = O_CLOEXEC;
+    int system_flags = O_CLOEXEC | O_NOCTTY;
     system_flags |= (flags & ROTOR_OS_WRITE) != 0 ? O_RDWR : O_RDONLY;
     system_flags |= (flags & ROTOR_OS_CREATE) != 0 ? O_CREAT : 0;
     system_flags |= (flags & ROTOR_OS_NEW) != 0 ? O_EXCL : 0;
     system_flags |= (flags & ROTOR_OS_TRUNCATE) != 0 ? O_TRUNC : 0;
-    return above_standard(result_of(openat(directory, name, system_flags, (mode_t)mode)));
+    return above_standard(refuse_special(open_at_once(directory, name, system_flags, (mode_t)mode)));
 }
 
 static int close_file(void *context, int file) {
@@ -169,8 +197,7 @@ static int status_of_file(void *context, int file, rotor_os_status *status) {
     if (fstat(file, &found) != 0) {
         return -errno;
     }
-    *status = (rotor_os_status){
-        .bytes = (uint64_t)found.st_size, .links = found.st_nlink, .is_directory = S_ISDIR(found.st_mode)};
+    *status = (rotor_os_status){.bytes = (uint64_t)found.st_size, .links = found.st_nlink};
     return 0;
 }
 

@@ -420,6 +420,10 @@ rotor_status rotor_store_checkpoint_wait(rotor_store *store, uint64_t timeout_ms
     if (status == ROTOR_OK && wanted > 0) {
         status = store->checkpoint_status;
     }
+    /* Also when the failure came before a checkpoint was asked for, and so none was begun. */
+    if (status == ROTOR_OK && atomic_load(&store->failed)) {
+        status = ROTOR_FAILED;
+    }
     pthread_mutex_unlock(&store->mutex);
     return status;
 }

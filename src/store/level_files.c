@@ -392,23 +392,22 @@ rotor_status rotor_level_files_open_shard(rotor_file *file, rotor_directory *dir
     char name[40];
     rotor_os_status facts;
     uint64_t needed = nodes * NODE_BYTES;
+    const char *advice = level == 0 ? "its leaves are nowhere else: restore them from a backup"
+                                    : "rotor_repair() ('rotortree repair') makes it anew from the leaves";
     rotor_level_file_name(name, level, shard);
     rotor_file opened = ROTOR_FILE_CLOSED;
     rotor_status status = rotor_file_open(&opened, directory, name, ROTOR_OS_READ, error);
     if (status == ROTOR_NOT_FOUND) {
-        return rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: found no such file, needed %" PRIu64 " bytes",
-                          directory->path, name, needed);
+        return rotor_fail(error, ROTOR_DAMAGED, 0, "%.240s/%s: found no such file, needed %" PRIu64 " bytes: %s",
+                          directory->path, name, needed, advice);
     }
     if (status != ROTOR_OK) {
         return status;
     }
     status = rotor_file_status(&opened, &facts, error);
-    if (status == ROTOR_OK && facts.is_directory) {
-        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: found a directory, needed a file of %" PRIu64 " bytes",
-                            directory->path, name, needed);
-    } else if (status == ROTOR_OK && facts.bytes < needed) {
-        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: found %" PRIu64 " bytes, needed %" PRIu64 " bytes",
-                            directory->path, name, facts.bytes, needed);
+    if (status == ROTOR_OK && facts.bytes < needed) {
+        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.240s/%s: found %" PRIu64 " bytes, needed %" PRIu64 " bytes: %s",
+                            directory->path, name, facts.bytes, needed, advice);
     }
     if (status != ROTOR_OK) {
         rotor_file_close(&opened);

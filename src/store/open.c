@@ -16,6 +16,9 @@
 
 #define LOCK_NAME "lock"
 #define DEFAULT_SHARD_BITS 23
+/* What to do about nodes that are not what they were. */
+#define NODE_ADVICE                                                                                                    \
+    "rotor_check() ('rotortree check') says what is damaged, rotor_repair() ('rotortree repair') mends all but leaves"
 
 /* ---- what is in the directory */
 
@@ -119,7 +122,9 @@ static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *e
     }
     if (found.parts || frames) {
         return rotor_fail(error, ROTOR_DAMAGED, 0,
-                          "%s holds files of a tree but no file 'superblock': put it back, or restore a backup", path);
+                          "%.200s holds files of a tree but no 'superblock': remove it and copy anew if it is a backup "
+                          "that was not finished; else put the file back, or restore a backup",
+                          path);
     }
     if (store->options.mode == ROTOR_OPEN_EXISTING || store->read_only) {
         return rotor_fail(error, ROTOR_NOT_FOUND, 0, "%s holds no tree", path);
@@ -131,23 +136,35 @@ static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *e
     return check_complete(&store->options, path, error);
 }
 
+static bool may_create(const rotor_options *options) {
+    return options->mode != ROTOR_OPEN_EXISTING && options->mode != ROTOR_OPEN_READ_ONLY && options->arity != 0 &&
+           options->max_depth != 0;
+}
+
 /* Makes the directory itself where that is allowed. */
 static rotor_status make_directory(const rotor_os *os, const char *path, const rotor_options *options,
                                    rotor_error *error) {
-    if (options->mode == ROTOR_OPEN_EXISTING || options->mode == ROTOR_OPEN_READ_ONLY || options->arity == 0 ||
-        options->max_depth == 0) {
+    if (!may_create(options)) {
         return ROTOR_OK;
     }
     uint32_t mode = options->file_mode | (options->file_mode & 0444u) >> 2; /* whoever may read may search */
     int result = os->make_directory(os->context, path, mode);
-    if (result == -EEXIST) {
-        return ROTOR_OK;
-    }
-    if (result < 0) {
+    if (result < 0 && result != -EEXIST) {
         rotor_directory nowhere = {.os = os, .handle = -1, .path = (char *)(uintptr_t)path};
         return rotor_file_fail(&nowhere, "", "mkdir", result, error);
     }
     return ROTOR_OK;
+}
+
+/* What has just been made or found to be there, and then is not, is a link that leads nowhere. */
+static rotor_status open_directory(rotor_store *store, const rotor_os *os, const char *path, rotor_error *error) {
+    rotor_status status = rotor_directory_open(&store->directory, os, path, store->options.file_mode, error);
+    if (status == ROTOR_NOT_FOUND && may_create(&store->options)) {
+        return rotor_fail(error, ROTOR_IO, ENOENT,
+                          "%.300s is a symbolic link to a directory that is not there: make that, or remove the link",
+                          path);
+    }
+    return status;
 }
 
 /* ---- taking over what is committed */
@@ -169,6 +186,17 @@ static rotor_status check_identity(const rotor_store *store, rotor_error *error)
                           stored->hash_profile, options->hash_profile);
     }
     return ROTOR_OK;
+}
+
+static rotor_status check_size(const rotor_store *store, uint64_t size, rotor_error *error) {
+    uint64_t most = store->options.max_leaves;
+    if (most == 0 || size <= most) {
+        return ROTOR_OK;
+    }
+    return rotor_fail(
+        error, ROTOR_CAPACITY_EXCEEDED, 0,
+        "%.300s holds at least %llu leaves, more than the %llu of max_leaves: open it with a larger limit",
+        store->directory.path, (unsigned long long)size, (unsigned long long)most);
 }
 
 /* For repair: gives files of inner levels that are missing or short their length, with zeros for what is lost. */
@@ -264,29 +292,31 @@ static rotor_status verify_path(rotor_store *store, const rotor_snapshot *snapsh
             char name[40];
             rotor_level_file_name(name, level + 1, index >> store->superblock.shard_bits);
             return rotor_fail(error, ROTOR_DAMAGED, 0,
-                              "%s: node %llu of level %u (%s) is not the hash of its children: "
-                              "see what a check without verification at open finds",
+                              "%.200s: node %llu of level %u (%s) is not the hash of its children: " NODE_ADVICE,
                               store->directory.path, (unsigned long long)index, level + 1, name);
         }
     }
     return ROTOR_OK;
 }
 
-static rotor_status verify_edge(rotor_store *store, rotor_error *error) {
+/* That the edge gives the committed root, and with `paths` also where to the first and the last leaf it does not. */
+static rotor_status verify_edge(rotor_store *store, bool paths, rotor_error *error) {
     rotor_snapshot snapshot;
     rotor_status status = rotor_snapshot_take(store->tree, &snapshot);
     if (status != ROTOR_OK || snapshot.size == 0) {
         return status;
     }
-    status = verify_path(store, &snapshot, 0, error);
-    if (status == ROTOR_OK) {
+    if (paths) {
+        status = verify_path(store, &snapshot, 0, error);
+    }
+    if (paths && status == ROTOR_OK) {
         status = verify_path(store, &snapshot, snapshot.size - 1, error);
     }
     if (status == ROTOR_OK && memcmp(&snapshot.edge[snapshot.depth], &store->superblock.root, ROTOR_HASH_BYTES) != 0) {
-        status = rotor_fail(error, ROTOR_DAMAGED, 0,
-                            "%s: the level files do not lead to the root that was committed with %llu leaves: "
-                            "see what a check without verification at open finds",
-                            store->directory.path, (unsigned long long)snapshot.size);
+        status = rotor_fail(
+            error, ROTOR_DAMAGED, 0,
+            "%.200s: the level files do not lead to the root that was committed with %llu leaves: " NODE_ADVICE,
+            store->directory.path, (unsigned long long)snapshot.size);
     }
     return status;
 }
@@ -320,18 +350,32 @@ static rotor_status verify_all(rotor_store *store, rotor_error *error) {
                 level++;
             }
             status = rotor_fail(error, ROTOR_DAMAGED, 0,
-                                "%s: %llu inner nodes are not the hashes of their children, the first of level %u is "
-                                "number %llu: check says which, repair may help",
+                                "%.200s: %llu inner nodes are not the hashes of their children, the first of level %u "
+                                "is number %llu: " NODE_ADVICE,
                                 store->directory.path, (unsigned long long)report->bad_nodes, level,
                                 (unsigned long long)report->levels[level].first_bad);
         } else if (memcmp(&root, &store->superblock.root, sizeof root) != 0) {
             status = rotor_fail(error, ROTOR_DAMAGED, 0,
-                                "%s: the leaves do not lead to the root that was committed with %llu of them",
+                                "%.200s: the leaves do not lead to the root that was committed with %llu of them: "
+                                "rotor_check() ('rotortree check') says which, to be restored from a backup",
                                 store->directory.path, (unsigned long long)snapshot.size);
         }
     }
     free(report);
     return status;
+}
+
+/* Whatever is written follows from the edge: over a bad one it would be a tree that nobody has made, and would look
+ * right. So only reading, and a repair, which goes by the leaves, may do without. */
+static rotor_status verify(rotor_store *store, bool for_repair, rotor_error *error) {
+    switch (store->options.verify_at_open) {
+    case ROTOR_VERIFY_FULL:
+        return verify_all(store, error);
+    case ROTOR_VERIFY_EDGE:
+        return verify_edge(store, true, error);
+    default:
+        return store->read_only || for_repair ? ROTOR_OK : verify_edge(store, false, error);
+    }
 }
 
 /* ---- replaying the log */
@@ -353,7 +397,10 @@ static rotor_pool *share_reading(void *context) {
 static rotor_status replay_leaves(void *context, uint64_t first, const uint8_t *leaves, uint64_t count,
                                   bool in_level_files, rotor_error *error) {
     rotor_store *store = ((replay *)context)->store;
-    rotor_status status = ROTOR_OK;
+    rotor_status status = check_size(store, first + count, error);
+    if (status != ROTOR_OK) {
+        return status;
+    }
     if (leaves == NULL) {
         rotor_tree_take(store->tree, count);
     } else {
@@ -600,7 +647,8 @@ static rotor_status lock(rotor_store *store, rotor_error *error) {
     int result = os->lock(os->context, store->lock_file.handle);
     if (result == -EWOULDBLOCK) {
         return rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK,
-                          "%s is open for writing in this or another process; opening it read-only is possible",
+                          "%.200s is open for writing in another process, or by another handle of this one: wait until "
+                          "that has closed it; reading needs no lock",
                           store->directory.path);
     }
     if (result < 0) {
@@ -681,6 +729,9 @@ static rotor_status load(rotor_store *store, const rotor_hasher *hasher, const r
     if (status == ROTOR_OK && store->read_only) {
         status = watch_writer(store, error);
     }
+    if (status == ROTOR_OK) {
+        status = check_size(store, store->superblock.size, error);
+    }
     if (status == ROTOR_OK && setup->for_repair) {
         status = extend_inner_files(store, error);
     }
@@ -690,11 +741,8 @@ static rotor_status load(rotor_store *store, const rotor_hasher *hasher, const r
     if (status == ROTOR_OK) {
         status = load_committed(store, error);
     }
-    if (status == ROTOR_OK && store->options.verify_at_open == ROTOR_VERIFY_EDGE) {
-        status = verify_edge(store, error);
-    }
-    if (status == ROTOR_OK && store->options.verify_at_open == ROTOR_VERIFY_FULL) {
-        status = verify_all(store, error);
+    if (status == ROTOR_OK) {
+        status = verify(store, setup->for_repair, error);
     }
     if (setup->for_repair) {
         /* What is to be repaired is what was committed, whatever the log made of it; nothing else may be written. */
@@ -726,7 +774,7 @@ rotor_status rotor_store_load(rotor_store *store, const char *path, const rotor_
     const rotor_os *os = setup->os != NULL ? setup->os : rotor_os_system();
     rotor_status status = make_directory(os, path, &store->options, error);
     if (status == ROTOR_OK) {
-        status = rotor_directory_open(&store->directory, os, path, store->options.file_mode, error);
+        status = open_directory(store, os, path, error);
     }
     /* Before the lock, whose file would be left where no tree can be, and again under it. */
     bool absent = false;

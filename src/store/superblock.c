@@ -225,10 +225,9 @@ rotor_status rotor_superblock_read(rotor_superblock *superblock, uint32_t *damag
     if (status != ROTOR_OK) {
         return status;
     }
-    if (facts.is_directory || facts.bytes != ROTOR_SUPERBLOCK_BYTES) {
-        return rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: a %s of %" PRIu64 " bytes, not a file of %d bytes",
-                          file->directory->path, file->name, facts.is_directory ? "directory" : "file", facts.bytes,
-                          ROTOR_SUPERBLOCK_BYTES);
+    if (facts.bytes != ROTOR_SUPERBLOCK_BYTES) {
+        return rotor_fail(error, ROTOR_DAMAGED, 0, "%.300s/%s: a file of %" PRIu64 " bytes, not a file of %d bytes",
+                          file->directory->path, file->name, facts.bytes, ROTOR_SUPERBLOCK_BYTES);
     }
     status = rotor_file_read(file, bytes, sizeof bytes, 0, error);
     if (status != ROTOR_OK) {
