@@ -1,5 +1,6 @@
 /* The system's file layer and whole transfers when system calls fail, are interrupted or fall short: each in turn, once
  * and from then on. */
+#include "scratch.h"
 #include "support.h"
 
 #include "failing_calls.h"
@@ -18,11 +19,7 @@ static int folder_handle;
 static int set_up(void **state) {
     (void)state;
     const char *base = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/rotortree-fault.XXXXXX",
-                   base != NULL && strlen(base) < 200 ? base : "/tmp");
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
+    scratch_make(folder, sizeof folder, base != NULL && strlen(base) < 200 ? base : "/tmp");
     folder_handle = rotor_os_system()->open_directory(NULL, folder);
     return folder_handle >= 0 ? 0 : -1;
 }
