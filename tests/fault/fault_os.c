@@ -13,6 +13,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#ifdef ROTOR_CANARY_SYNC_IGNORED
+/* The file layer itself, in place of the library's: a sync whose failure is ignored must be caught. */
+#define fdatasync(file) ((void)fdatasync(file), 0)
+#include "os/os_system.c"
+#endif
+
 static char folder[256];
 static int folder_handle;
 
