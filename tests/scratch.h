@@ -66,7 +66,7 @@ static inline void scratch_end_by_signal(int number) {
 }
 
 static inline void scratch_begin(void) {
-    static const int signals[] = {SIGABRT, SIGHUP, SIGINT, SIGTERM};
+    static const int signals[] = {SIGABRT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
     if (scratch_owner != 0) {
         return;
     }
