@@ -1,17 +1,13 @@
 /* Compact bytes of a consistency proof, and behind them those of an inclusion proof that it may move: what is accepted
  * is canonical, can be checked, and a moved proof holds. */
+#include "demand.h"
+
 #include "rotortree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 static void demand_canonical(const rotor_consistency_proof *proof, const uint8_t *data, size_t size) {
     uint8_t *again = malloc(size);

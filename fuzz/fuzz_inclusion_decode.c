@@ -1,16 +1,12 @@
 /* Compact bytes of an inclusion proof: what is accepted is canonical and can be checked. */
+#include "demand.h"
+
 #include "rotortree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;

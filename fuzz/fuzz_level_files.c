@@ -4,6 +4,8 @@
  * Input: shard bits, level, links of every file, one spare byte; number of nodes, first node, count (8 bytes each);
  * then files: length of the name, the name, the length of the file in 8 bytes, of which the highest bit makes it a
  * directory. */
+#include "demand.h"
+
 #include "base/bytes.h"
 #include "os/file.h"
 #include "rotortree.h"
@@ -19,12 +21,6 @@
 #define HEAD 28
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 /* ---------------------------------------------------------------- the directory, in memory */
 

@@ -1,9 +1,12 @@
 /* Replay of log segments of any bytes: it never crashes, hands out only leaves that have the checksum of a frame that
  * is in the input, in an unbroken order, and says the same when asked twice.
  *
- * An input is: the number of segments, the log end of the superblock, shard bits, and whether the checksums of headers
- * are made right first, a byte each; the lengths of three segments, 16 bits each; the segments; and level 0, which is
- * the rest. What is short is as short as it is. */
+ * An input is: the number of segments, the log end of the superblock, shard bits, and flags, a byte each; the lengths
+ * of three segments, 16 bits each; the segments; and level 0, which is the rest. Flags: 1, the checksums of headers are
+ * made right first; 2, segments are as short as they are. Without 2 zeros follow up to the least length of a segment,
+ * since shorter ones are refused before anything else is looked at. */
+#include "demand.h"
+
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "rotortree.h"
@@ -40,12 +43,6 @@ typedef struct received {
 } received;
 
 #define PLACES 1024u
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 /* ---- the files */
 
@@ -203,9 +200,11 @@ static void right_headers(const served *input) {
     }
 }
 
-static served_file take_file(const uint8_t **data, size_t *size, size_t bytes) {
+/* Of at least `least` bytes. */
+static served_file take_file(const uint8_t **data, size_t *size, size_t bytes, size_t least) {
     bytes = bytes < *size ? bytes : *size;
-    served_file file = {malloc(bytes != 0 ? bytes : 1), bytes};
+    served_file file = {NULL, bytes < least ? least : bytes};
+    file.bytes = calloc(file.size != 0 ? file.size : 1, 1);
     demand(file.bytes != NULL);
     memcpy(file.bytes, *data, bytes);
     *data += bytes;
@@ -225,9 +224,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input.count = options[0] % (SEGMENTS_MOST + 1u);
     input.shard_bits = ROTOR_MIN_SHARD_BITS + options[2] % 4u;
     for (unsigned i = 0; i < input.count; i++) {
-        input.segments[i] = take_file(&data, &size, options[4 + 2 * i] | (size_t)options[5 + 2 * i] << 8);
+        input.segments[i] = take_file(&data, &size, options[4 + 2 * i] | (size_t)options[5 + 2 * i] << 8,
+                                      (options[3] & 2) != 0 ? 0 : ROTOR_LOG_LEAST_BYTES);
     }
-    input.level0 = take_file(&data, &size, size);
+    input.level0 = take_file(&data, &size, size, 0);
     if (options[3] % 2 != 0) {
         right_headers(&input);
     }

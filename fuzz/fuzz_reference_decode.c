@@ -1,17 +1,13 @@
 /* The Rust crate's bytes of both kinds of proof: what is accepted is canonical and can be checked. The first three
  * bytes choose kind, arity and maximum depth, which those encodings do not carry. */
+#include "demand.h"
+
 #include "rotortree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 static void try_inclusion(const uint8_t *data, size_t size, uint32_t arity, uint32_t max_depth) {
     rotor_inclusion_proof proof = ROTOR_INCLUSION_PROOF_INIT;

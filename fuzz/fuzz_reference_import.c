@@ -2,6 +2,8 @@
  * many bytes of it follow (u16), and its length in units of 32 bytes, zeros behind what follows (u16). With flag 1 the
  * checksums of all frames are made right first, so that what lies behind them is reached. What is imported must be
  * what the report says and lead to the root that was committed. */
+#include "demand.h"
+
 #include "../tests/reference_memory.h"
 
 #include "base/bytes.h"
@@ -13,12 +15,6 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 static const char *const names[] = {"wal",
                                     "data/header.bin",

@@ -4,6 +4,8 @@
  * Input: one byte of flags; the first 128 bytes of slot 0 and of slot 1; then patches of four bytes, an offset (two
  * bytes), what to exclusive-or, and a spare one. The rest of the file is zeros. Flags 1 and 2: slot 0, slot 1 get a
  * right checksum after the patches; 4: the file is as many bytes short as there are patches. */
+#include "demand.h"
+
 #include "base/bytes.h"
 #include "hash/blake3.h"
 #include "os/file.h"
@@ -19,12 +21,6 @@
 #define CHECKSUM_AT 4064
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(int condition) {
-    if (!condition) {
-        abort();
-    }
-}
 
 /* ---------------------------------------------------------------- the file, in memory */
 

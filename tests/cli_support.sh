@@ -108,7 +108,7 @@ leaves() {
 # until_size DIR SIZE: waits, for some seconds at most, until the tree in DIR has at least SIZE durable leaves.
 until_size() {
     rounds=0
-    while [ "$rounds" -lt 400 ]; do
+    while [ "$rounds" -lt "${patience:-400}" ]; do
         if "$ROTORTREE" stat --json "$1" >until 2>/dev/null && [ "$(member durable until)" -ge "$2" ]; then
             return 0
         fi

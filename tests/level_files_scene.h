@@ -3,6 +3,7 @@
 #ifndef ROTOR_TESTS_LEVEL_FILES_SCENE_H
 #define ROTOR_TESTS_LEVEL_FILES_SCENE_H
 
+#include "scratch.h"
 #include "support.h"
 
 #include "os/file.h"
@@ -128,8 +129,7 @@ typedef struct setup {
 
 static inline setup *set_up(void) {
     setup *s = test_alloc(1, sizeof *s);
-    (void)snprintf(s->path, sizeof s->path, "/tmp/rotor-level-files-XXXXXX");
-    assert_non_null(mkdtemp(s->path));
+    scratch_make(s->path, sizeof s->path, "/tmp");
     s->counted.system = rotor_os_system();
     s->os = (rotor_os){.context = &s->counted,
                        .open_directory = counted_open_directory,

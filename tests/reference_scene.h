@@ -4,6 +4,7 @@
 #ifndef ROTOR_TESTS_REFERENCE_SCENE_H
 #define ROTOR_TESTS_REFERENCE_SCENE_H
 
+#include "scratch.h"
 #include "support.h"
 
 #include "base/crc32c.h"
@@ -202,8 +203,8 @@ static char folder[256]; /* of this run */
 static inline int make_folder(void **state) {
     (void)state;
     const char *temporary = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/rotortree-reference.XXXXXX", temporary != NULL ? temporary : "/tmp");
-    return mkdtemp(folder) != NULL ? 0 : -1;
+    scratch_make(folder, sizeof folder, temporary != NULL ? temporary : "/tmp");
+    return 0;
 }
 
 static inline int remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *walk) {

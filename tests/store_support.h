@@ -4,6 +4,7 @@
 #ifndef ROTOR_TESTS_STORE_SUPPORT_H
 #define ROTOR_TESTS_STORE_SUPPORT_H
 
+#include "scratch.h"
 #include "support.h"
 
 #include "store/store.h"
@@ -21,15 +22,7 @@
 /* Not on a disk where that can be helped: nothing here depends on what a sync does, and a disk takes most of the time.
  */
 static inline void folder_make(char path[FOLDER_PATH]) {
-    const char *base = getenv("TMPDIR");
-    if (base == NULL || *base == '\0' || strlen(base) > 200) {
-        base = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
-    }
-    (void)snprintf(path, FOLDER_PATH, "%s/rotor-store-XXXXXX", base);
-    if (mkdtemp(path) == NULL) {
-        print_error("no temporary folder in %s: %s\n", base, strerror(errno));
-        exit(EXIT_FAILURE);
-    }
+    scratch_make(path, FOLDER_PATH, NULL);
 }
 
 /* Removes all files of a directory that are no directories. */

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "hash/blake3.h"
 #include "kernel_compare.h"
+#include "scratch.h"
 
 #include <jansson.h>
 #include <sched.h>
@@ -93,8 +94,8 @@ static void agrees_with_b3sum(void **state) {
         print_message("skipped: the program b3sum is not installed\n");
         skip();
     }
-    char directory[] = "/tmp/rotor_b3sum_XXXXXX";
-    assert_non_null(mkdtemp(directory));
+    char directory[64];
+    scratch_make(directory, sizeof directory, "/tmp");
     static uint8_t input[300000];
     char expected[B3SUM_FILES][65];
     char path[sizeof directory + 16];

@@ -1,5 +1,6 @@
 /* The file layer of the system in a folder of its own, and whole transfers and their messages on top of a file layer
  * that interrupts, falls short and fails by a script. */
+#include "scratch.h"
 #include "support.h"
 
 #include "os/file.h"
@@ -34,13 +35,9 @@ static size_t open_handles(void) {
 static int set_up(void **state) {
     folder *f = test_alloc(1, sizeof *f);
     const char *base = getenv("TMPDIR");
-    (void)snprintf(f->path, sizeof f->path, "%s/rotortree-os.XXXXXX",
-                   base != NULL && strlen(base) < 200 ? base : "/tmp");
+    scratch_make(f->path, sizeof f->path, base != NULL && strlen(base) < 200 ? base : "/tmp");
     os = rotor_os_system();
     *state = f;
-    if (mkdtemp(f->path) == NULL) {
-        return -1;
-    }
     f->handle = os->open_directory(os->context, f->path);
     f->handles = open_handles();
     return f->handle >= 0 ? 0 : -1;

@@ -144,12 +144,12 @@ static void full_shards_are_shared(void **state) {
 static void to_another_file_system(void **state) {
     (void)state;
     store_scene s;
-    char folder[] = "/tmp/rotor-backup-XXXXXX";
+    char folder[FOLDER_PATH];
     char path[COPY_PATH];
     store_begin(&s, 41, 4);
     store_open(&s);
     (void)store_insert(&s, 1000);
-    assert_non_null(mkdtemp(folder));
+    scratch_make(folder, sizeof folder, "/tmp");
     (void)snprintf(path, sizeof path, "%s/copy", folder);
     back_up(&s, path);
     expect_copy(&s, path, "a copy elsewhere");

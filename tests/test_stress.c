@@ -3,11 +3,16 @@
  * counts of work, never by time: ROTOR_STRESS_ROUNDS sets how often each reader must have looked. */
 #include "support.h"
 
+#include "tree/tree.h"
 #include "tree/view.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+
+#ifdef ROTOR_CANARY_NO_LOCK
+#include "canary/no_lock.h"
+#endif
 
 #define MAX_DEPTH 24
 #define READERS 3
@@ -370,6 +375,9 @@ static void init_arena(arena *a, uint32_t arity, uint64_t quota) {
     a->arity = arity;
     a->quota = test_env_number("ROTOR_STRESS_ROUNDS", quota);
     assert_int_equal(pthread_mutex_init(&a->mutex, NULL), 0);
+#ifdef ROTOR_CANARY_NO_LOCK
+    leave_out(&a->tree->writer);
+#endif
 }
 
 static void end_arena(arena *a) {

@@ -32,6 +32,7 @@ static void expired(int number) {
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) {
         _exit(2);
     }
+    scratch_remove();
     _exit(1);
 }
 
