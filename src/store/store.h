@@ -75,10 +75,10 @@ typedef struct rotor_store {
     _Atomic uint64_t arrivals;
     _Atomic uint64_t departures;
     uint32_t many_waiters;      /* at which they step back before they sleep, ... */
+    _Atomic int32_t credit;     /* (of how much use that has been) */
     uint64_t short_flight_ns;   /* ... if flights take no longer than this, ... */
     _Atomic uint64_t flight_ns; /* ... as far as the last ones tell, ... */
     rotor_pause useless;        /* ... but not now, as it was of no use, ... */
-    _Atomic int32_t credit;     /* (of how much it has been) */
     rotor_pause busy;           /* ... or as others had the processors for long: then leaders do not either */
     /* Whoever holds `flushing`. */
     uint64_t boarded;        /* arrivals when the last flight took off */
