@@ -332,6 +332,22 @@ damage u/level-00-00000000 $((32 * 4711))
 check "check: whole again" 0 "^u: whole: 20000 leaves" check u
 same "check: the root" "$root_all" "$(root_of u)"
 
+# A bad node on the edge of what is committed, from which a replay of the log computes others and the present root.
+fresh u
+run insert u leaves
+start_insert u
+head -n 250 more >&9
+until_size u 1250
+end_insert KILL
+damage u/level-01-00000000 $((32 * 249))
+check "check: a bad edge" 1 '^level 1: 1 of 312 nodes are not the hash of their children, the first is node 249$' check u
+same "check: a bad edge: nothing else is blamed" "u: damaged: its leaves are right; 'rotortree repair' rewrites the \
+nodes above them" "$(sed 1d out)"
+check "check: a bad edge, json" 1 '"size":1250,"checkpointed":1000,"root_matches":true,"bad_nodes":1,.*"bad_leaves":0,' \
+    check u --json
+check "check: a bad edge: repair" 0 '^u: repaired: 1 nodes rewritten from 1000 leaves$' repair u
+check "check: a bad edge: repaired" 0 '^u: whole: 1250 leaves, 1000 of them checkpointed' check u
+
 # Damage in the log: everyone says so, nobody cuts it.
 fresh u
 start_insert u
