@@ -364,6 +364,12 @@ check "damaged log: insert" 2 '^rotortree: insert: .*log-0000000000000001' inser
 check "damaged log: repair" 1 '^damaged: .*log-0000000000000001' repair u
 damage u/log-0000000000000001 $((64 + 64 + 32))
 check "damaged log: undone" 0 "^root  *$root_1000\$" root u
+: >u/log-0000000000000009
+check "a gap in the log: check" 1 '^damaged: .*u/log-0000000000000009 cannot follow .*a part of the log is missing$' check u
+check "a gap in the log: root" 2 '^rotortree: root: .*u/log-0000000000000009 cannot follow ' root u
+check "a gap in the log: insert" 2 '^rotortree: insert: .*u/log-0000000000000009 cannot follow ' insert u more
+rm u/log-0000000000000009
+check "a gap in the log: undone" 0 '^u: whole: 1000 leaves' check u
 check "check: file" 2 '^rotortree: check: leaves: is no directory' check leaves
 check "check: nothing there" 2 '^rotortree: check: .*nothing-here' check nothing-here
 check "repair: file" 2 '^rotortree: repair: leaves: is no directory' repair leaves
