@@ -267,8 +267,10 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_durable(rotor_tree *tree, rot
 
 /* Cuts the tree back to its first `size` leaves; 0 empties it. Afterwards the tree is as if the others had never been
  * inserted, and reads through a snapshot larger than `size` return ROTOR_STALE; snapshots of at most `size` leaves stay
- * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so.
- * Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
+ * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so;
+ * its level files keep their length, also when the cut has been checkpointed, and are written over as the tree grows
+ * again: rotor_backup() to a new directory makes a copy without what was cut. Errors: ROTOR_OUT_OF_RANGE (size is
+ * larger than the tree), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
 
 #define ROTOR_FOREVER UINT64_MAX
