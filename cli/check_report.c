@@ -68,6 +68,14 @@ static void print_damage(const rotor_check_report *report) {
     }
 }
 
+static const char *describe_damage(const rotor_check_report *report) {
+    if (report->root_matches && report->bad_leaves == 0) {
+        return "its leaves are right; 'rotortree repair' rewrites the nodes above them";
+    }
+    return report->checkpointed > 0 && !report->root_matches ? "its leaves do not lead to the committed root"
+                                                             : "not all of its leaves lead to the nodes above them";
+}
+
 int rotor_cli_show_check(const rotor_check_report *report, const char *path, rotor_status status, const char *why,
                          bool json) {
     bool whole = status == ROTOR_OK;
@@ -86,9 +94,7 @@ int rotor_cli_show_check(const rotor_check_report *report, const char *path, rot
     } else if (!whole && why != NULL) {
         printf("damaged: %s\n", why);
     } else if (!whole) {
-        printf("%s: damaged: %s\n", path,
-               report->root_matches ? "its leaves are right; 'rotortree repair' rewrites the nodes above them"
-                                    : "its leaves do not lead to the committed root");
+        printf("%s: damaged: %s\n", path, describe_damage(report));
     }
     return whole ? EXIT_YES : EXIT_NO;
 }

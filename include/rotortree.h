@@ -269,10 +269,12 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_insert_durable(rotor_tree *tree, rot
 
 /* Cuts the tree back to its first `size` leaves; 0 empties it. Afterwards the tree is as if the others had never been
  * inserted, and reads through a snapshot larger than `size` return ROTOR_STALE; snapshots of at most `size` leaves stay
- * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so; and
- * the nodes that the new root is made of, which may be in files, are first shown to lead to the present root, as from
- * then on they are the truth. Errors: ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_DAMAGED (they do not:
- * rotor_check() tells more; nothing has changed), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
+ * valid. Memory is kept for later inserts. Of a durable tree, the cut is durable when `token`, if not NULL, says so;
+ * its level files keep their length, also when the cut has been checkpointed, and are written over as the tree grows
+ * again: rotor_backup() to a new directory makes a copy without what was cut. The nodes that its new root is made of,
+ * which may be in files, are first shown to lead to the present root, as from then on they are the truth. Errors:
+ * ROTOR_OUT_OF_RANGE (size is larger than the tree), ROTOR_DAMAGED (those nodes do not lead there: rotor_check() tells
+ * more; nothing has changed), ROTOR_OUT_OF_MEMORY, ROTOR_FAILED, ROTOR_READ_ONLY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_truncate(rotor_tree *tree, rotor_token *token, uint64_t size);
 
 #define ROTOR_FOREVER UINT64_MAX
@@ -521,7 +523,7 @@ typedef struct rotor_check_report {
     uint64_t checkpointed; /* those of them that the committed root stands for */
     uint32_t depth;
     uint32_t root_matches; /* 1: the leaves lead to the committed root */
-    uint64_t bad_nodes;    /* inner nodes that are not the hash of their children, all levels together */
+    uint64_t bad_nodes;    /* inner nodes that do not follow from their leaves, all levels together */
     uint64_t bad_leaves;   /* leaves in ranges that do not lead to a node above them that is right */
     uint32_t bad_ranges;   /* such ranges; the first of them follow */
     uint32_t repaired;     /* 1: the bad inner nodes have been rewritten */
@@ -540,8 +542,17 @@ typedef struct rotor_check_report {
  * root with the committed one. Needs no lock and changes nothing. Returns ROTOR_OK with the report filled when all is
  * well; ROTOR_DAMAGED, also with the report filled, when not. `progress` may be NULL. A tree that rotor_open() calls
  * damaged can often be opened for this with ROTOR_OPEN_READ_ONLY and ROTOR_VERIFY_NONE. When something is bad,
- * `progress` may count a second time. Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT
- * (by `progress`). */
+ * `progress` may count a second time.
+ *
+ * Of a stored tree, leaves that are checkpointed are judged by the committed root, those in the log were by its
+ * checksums when it was read. When checkpointed nodes or leaves are bad, only these are reported: nodes that are in
+ * memory only, and the present root, have been computed from them. After a truncation below the committed size, and
+ * until the next checkpoint, there is no root for what is left (`checkpointed` is 0): then stored nodes vouch for the
+ * leaves below them. A group of leaves that does not hash to a stored node above which none is left is called bad,
+ * although it may be the node; and the last leaves before the cut, as far as they do not fill a group, cannot be
+ * judged.
+ *
+ * Errors: ROTOR_STALE (truncated meanwhile), ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT (by `progress`). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_check(rotor_tree *tree, rotor_check_report *report,
                                                   rotor_progress *progress, void *context);
 

@@ -391,6 +391,22 @@ run prove u "--leaf=$(sed -n 1001p all)"
 same "no damage: no such leaf" "1 rotortree: prove: u: no leaf of 1000 is $(sed -n 1001p all)" "$code $(cat err)"
 check "damage is undone: export" 0 "^root  *$root_1000\$" export u from_damaged
 
+# A bad node on the edge of what is committed, from which a replay of the log computes others and the present root.
+fresh u
+run insert u leaves
+start_insert u
+head -n 250 more >&9
+until_size u 1250
+end_insert KILL
+damage u/level-01-00000000 $((32 * 249))
+check "check: a bad edge" 1 '^level 1: 1 of 312 nodes are not the hash of their children, the first is node 249$' check u
+same "check: a bad edge: nothing else is blamed" "u: damaged: its leaves are right; 'rotortree repair' rewrites the \
+nodes above them" "$(sed 1d out)"
+check "check: a bad edge, json" 1 '"size":1250,"checkpointed":1000,"root_matches":true,"bad_nodes":1,.*"bad_leaves":0,' \
+    check u --json
+check "check: a bad edge: repair" 0 '^u: repaired: 1 nodes rewritten from 1000 leaves$' repair u
+check "check: a bad edge: repaired" 0 '^u: whole: 1250 leaves, 1000 of them checkpointed' check u
+
 # Damage in the log: everyone says so, nobody cuts it.
 fresh u
 start_insert u
@@ -407,6 +423,12 @@ check "damaged log: insert" 2 '^rotortree: insert: .*log-0000000000000001' inser
 check "damaged log: repair" 1 '^damaged: .*log-0000000000000001' repair u
 damage u/log-0000000000000001 $((64 + 64 + 32))
 check "damaged log: undone" 0 "^root  *$root_1000\$" root u
+: >u/log-0000000000000009
+check "a gap in the log: check" 1 '^damaged: .*u/log-0000000000000009 cannot follow .*a part of the log is missing$' check u
+check "a gap in the log: root" 2 '^rotortree: root: .*u/log-0000000000000009 cannot follow ' root u
+check "a gap in the log: insert" 2 '^rotortree: insert: .*u/log-0000000000000009 cannot follow ' insert u more
+rm u/log-0000000000000009
+check "a gap in the log: undone" 0 '^u: whole: 1000 leaves' check u
 check "check: file" 2 '^rotortree: check: leaves: is no directory' check leaves
 check "check: nothing there" 2 '^rotortree: check: .*nothing-here' check nothing-here
 check "repair: file" 2 '^rotortree: repair: leaves: is no directory' repair leaves

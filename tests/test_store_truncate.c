@@ -295,6 +295,70 @@ static void levels_below_the_pinned_are_mapped(void **state) {
     store_end(&s);
 }
 
+/* ---------------------------------------------------------------- space on disk */
+
+/* A file system that shares blocks, or one that does not. */
+static int clone_by_copy(void *context, int to, int from) {
+    (void)context;
+    struct stat facts;
+    bool good = fstat(from, &facts) == 0;
+    uint8_t *bytes = good ? test_alloc((size_t)facts.st_size, 1) : NULL;
+    good = good && pread(from, bytes, (size_t)facts.st_size, 0) == facts.st_size &&
+           pwrite(to, bytes, (size_t)facts.st_size, 0) == facts.st_size;
+    free(bytes);
+    return good ? 0 : -EIO;
+}
+
+static int clone_not(void *context, int to, int from) {
+    (void)context;
+    (void)to;
+    (void)from;
+    return -EOPNOTSUPP;
+}
+
+static uint64_t level_bytes_of(const char *path) {
+    image whole;
+    uint64_t bytes = 0;
+    image_read(&whole, path);
+    for (size_t i = 0; i < whole.count; i++) {
+        bytes += strncmp(whole.files[i].name, "level-", 6) == 0 ? whole.files[i].count : 0;
+    }
+    image_free(&whole);
+    return bytes;
+}
+
+/* Level files stay as long as they are and are written over as the tree grows again; a backup holds what counts only.
+ */
+static void level_files_stay_and_a_backup_is_small(void **state) {
+    (void)state;
+    for (unsigned shares = 0; shares <= 1; shares++) {
+        store_scene s;
+        char copy[sizeof s.path + 10];
+        rotor_error error = {0};
+        rotor_os os = *rotor_os_system();
+        os.clone = shares ? clone_by_copy : clone_not;
+        store_begin(&s, 51, 4);
+        (void)snprintf(copy, sizeof copy, "%s.copy", s.path);
+        s.setup.os = &os;
+        store_open(&s);
+        store_insert(&s, 2000);
+        expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        uint64_t before = level_bytes_of(s.path);
+        store_truncate(&s, 150);
+        expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        assert_int_equal(level_bytes_of(s.path), before);
+        expect_ok(rotor_backup(s.tree, copy, NULL, NULL, &error), "%s", error.message);
+        assert_int_equal(level_bytes_of(copy), 32 * (150 + 37 + 9 + 2));
+        store_insert(&s, 1850);
+        expect_ok(rotor_checkpoint(s.tree), "checkpoint");
+        assert_int_equal(level_bytes_of(s.path), before);
+        store_expect_root(&s, s.tree, "grown again");
+        store_close(&s);
+        folder_remove(copy);
+        store_end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_combination),
@@ -302,6 +366,7 @@ int main(void) {
         cmocka_unit_test(snapshots_outlive_checkpoints),
         cmocka_unit_test(proofs_while_levels_are_mapped),
         cmocka_unit_test(levels_below_the_pinned_are_mapped),
+        cmocka_unit_test(level_files_stay_and_a_backup_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,11 @@ static rotor_status copy_bytes(backup *copy, const rotor_file *to, const rotor_f
     const rotor_os *os = copy->target.os;
     rotor_status status = ROTOR_OK;
     if (os->clone(os->context, to->handle, from->handle) == 0) {
-        status = report(copy, bytes, error);
+        /* What is behind, after a truncation for instance, would keep its blocks for as long as the copy is there. */
+        status = rotor_file_truncate(to, bytes, error);
+        if (status == ROTOR_OK) {
+            status = report(copy, bytes, error);
+        }
     } else {
         for (uint64_t offset = 0; status == ROTOR_OK && offset < bytes;) {
             size_t piece = bytes - offset < COPY_BYTES ? (size_t)(bytes - offset) : COPY_BYTES;

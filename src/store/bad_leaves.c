@@ -353,8 +353,28 @@ static bool allocate_shelves(search *s) {
     return true;
 }
 
+/* Without a root: a complete node that fits what is stored below it is taken to be right, as two errors do not agree by
+ * chance. Above one that does not fit there is nothing to ask, unless it is on level 2 or higher and follows from its
+ * children once they follow from their leaves: then it is bad itself. */
+static void search_unrooted(search *s) {
+    rotor_hash top;
+    if (!has_unfinished(s, s->depth)) {
+        load(s, &top, s->depth, 0, 1);
+        walk(s, s->depth, 0, 1, &top, false);
+        return;
+    }
+    take_edge(s);
+    for (uint32_t level = s->depth; level > 0 && has_unfinished(s, level); level--) {
+        walk_members(s, level, false);
+    }
+}
+
 static void search_tree(search *s, const rotor_hash *root) {
     if (s->depth == 0) {
+        return;
+    }
+    if (root == NULL) {
+        search_unrooted(s);
         return;
     }
     if (!has_unfinished(s, s->depth)) {
@@ -400,7 +420,7 @@ rotor_status rotor_check_find_bad_leaves(const rotor_snapshot *snapshot, uint64_
             status = ROTOR_OUT_OF_MEMORY;
         } else {
             search_tree(s, root);
-            if (report->bad_leaves == 0) {
+            if (report->bad_leaves == 0 && root != NULL) {
                 enter_range(s, 0, size);
             }
             status = rotor_snapshot_check(snapshot);

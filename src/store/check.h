@@ -23,7 +23,9 @@ rotor_status rotor_check_nodes(const rotor_snapshot *snapshot, uint64_t size, ro
  * every group that hashes to the node above it, and enters the ranges of leaves that could not be reached, but for the
  * first `proven` leaves, which are known to be right, into the report. Where a stored node is bad as well, the one that
  * follows from the leaves is tried in its place, so that only leaves are blamed that nothing can vouch for. At least
- * one range is found. ROTOR_STALE, ROTOR_OUT_OF_MEMORY. */
+ * one range is found. Without a root (NULL) the highest stored nodes are trusted as far as they fit what is stored
+ * below them: then there need not be a range, and a group of leaves that does not hash to such a node is blamed
+ * although it may be the node that is bad. ROTOR_STALE, ROTOR_OUT_OF_MEMORY. */
 rotor_status rotor_check_find_bad_leaves(const rotor_snapshot *snapshot, uint64_t size, const rotor_hash *root,
                                          uint64_t proven, rotor_check_report *report);
 

@@ -529,8 +529,38 @@ static int find_last_segment(void *context, const char *name) {
     return 0;
 }
 
+static rotor_status pass_leaves(void *context, uint64_t first, const uint8_t *leaves, uint64_t count,
+                                bool in_level_files, rotor_error *error) {
+    (void)context;
+    (void)first;
+    (void)leaves;
+    (void)count;
+    (void)in_level_files;
+    (void)error;
+    return ROTOR_OK;
+}
+
+static rotor_status pass_truncation(void *context, uint64_t size, uint64_t segment, uint64_t sequence,
+                                    rotor_error *error) {
+    (void)context;
+    (void)size;
+    (void)segment;
+    (void)sequence;
+    (void)error;
+    return ROTOR_OK;
+}
+
+/* Whether the log has gone on since it was read: nobody begins a segment before the log leads to the one before it. */
+static rotor_status has_gone_on(rotor_store *store, const rotor_log_position *position, bool *on, rotor_error *error) {
+    const rotor_log_reader reader = {.leaves = pass_leaves, .truncate = pass_truncation};
+    rotor_log_position now;
+    rotor_status status = rotor_log_replay(&now, &store->directory, &store->superblock, &reader, error);
+    *on = status == ROTOR_OK && now.sequence > position->sequence;
+    return status;
+}
+
 /* An unfinished rotation leaves one segment behind the log's end (docs/durability.md, R5). One further on says that
- * those between are missing. */
+ * those between are missing, unless another process writes them while this one reads. */
 static rotor_status check_last_segment(rotor_store *store, const rotor_log_position *position, rotor_error *error) {
     const rotor_os *os = store->directory.os;
     uint64_t last = 0;
@@ -538,7 +568,16 @@ static rotor_status check_last_segment(rotor_store *store, const rotor_log_posit
     if (result < 0) {
         return rotor_file_fail(&store->directory, "", "readdir", result, error);
     }
-    if (last > position->segment + 1) {
+    bool gap = last > position->segment + 1;
+    if (gap && store->read_only) {
+        bool on = false;
+        rotor_status status = has_gone_on(store, position, &on, error);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        gap = !on;
+    }
+    if (gap) {
         char name[40];
         rotor_log_name(name, last);
         return rotor_fail(error, ROTOR_DAMAGED, 0,
@@ -566,9 +605,7 @@ static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     store->segment_end = position.end;
     rotor_store_count_log(store);
     store->oldest_segment = store->superblock.log_segment;
-    if (!store->read_only) {
-        status = check_last_segment(store, &position, error);
-    }
+    status = check_last_segment(store, &position, error);
     if (status == ROTOR_OK && !store->read_only) {
         status = resume_log(store, &log, &position, error);
     }
