@@ -4,6 +4,7 @@
 #include "report.h"
 #include "rotortree_json.h"
 #include "source.h"
+#include "tree_dir.h"
 
 #include <inttypes.h>
 
@@ -50,6 +51,11 @@ static int print_proof(tree_source *source, const consistency_arguments *argumen
         status = rotor_json_encode_consistency(&proof, &text);
     }
     rotor_consistency_proof_free(&proof);
+    if (status == ROTOR_DAMAGED) {
+        return rotor_cli_tree_damaged(source->path,
+                                      "a node that the proof from %" PRIu64 " to %" PRIu64 " leaves needs",
+                                      arguments->old_size, source->snapshot.size);
+    }
     return rotor_cli_print_proof(source->path, status, text);
 }
 

@@ -5,6 +5,7 @@
 #include "report.h"
 #include "rotortree_json.h"
 #include "source.h"
+#include "tree_dir.h"
 
 #include <inttypes.h>
 
@@ -51,6 +52,9 @@ static int locate(const tree_source *source, prove_arguments *arguments) {
         if (arguments->index == size) {
             char leaf[HASH_DIGITS + 1];
             rotor_cli_hex_encode(leaf, &arguments->leaf);
+            if (rotor_cli_source_has_bad_leaves(source)) {
+                return rotor_cli_tree_damaged(source->path, "a leaf that may have been %s", leaf);
+            }
             rotor_cli_error("%s: no leaf of %" PRIu64 " is %s", source->path, size, leaf);
             return EXIT_NO;
         }
@@ -71,6 +75,9 @@ static int print_proof(const tree_source *source, uint64_t index) {
         status = rotor_json_encode_inclusion(&proof, &text);
     }
     rotor_inclusion_proof_free(&proof);
+    if (status == ROTOR_DAMAGED) {
+        return rotor_cli_tree_damaged(source->path, "leaf %" PRIu64 ", or a node that its proof needs,", index);
+    }
     return rotor_cli_print_proof(source->path, status, text);
 }
 

@@ -44,7 +44,8 @@ static bool open_file(tree_source *source, const command_line *line) {
 
 bool rotor_cli_source_open(tree_source *source, const command_line *line) {
     source->path = line->operands[0];
-    if (!(is_directory(source->path) ? open_directory(source, line) : open_file(source, line))) {
+    source->stored = is_directory(source->path);
+    if (!(source->stored ? open_directory(source, line) : open_file(source, line))) {
         return false;
     }
     if (line->has_at && !rotor_cli_source_turn(source, "--at", line->at)) {
@@ -66,6 +67,10 @@ bool rotor_cli_source_turn(tree_source *source, const char *what, uint64_t size)
         return false;
     }
     rotor_status status = rotor_snapshot_at(&source->snapshot, &source->snapshot, size);
+    if (status == ROTOR_DAMAGED) {
+        rotor_cli_tree_damaged(source->path, "a node that the root at %" PRIu64 " leaves needs", size);
+        return false;
+    }
     if (status != ROTOR_OK) {
         rotor_cli_tree_error(source->tree, source->path, "cannot be read", status);
         return false;
@@ -94,4 +99,9 @@ bool rotor_cli_source_find(const tree_source *source, uint64_t *index, const rot
     }
     *index = snapshot->size;
     return true;
+}
+
+bool rotor_cli_source_has_bad_leaves(const tree_source *source) {
+    rotor_check_report report;
+    return source->stored && rotor_check(source->tree, &report, NULL, NULL) == ROTOR_DAMAGED && report.bad_leaves > 0;
 }

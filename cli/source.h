@@ -12,6 +12,7 @@
 typedef struct tree_source {
     const char *path;
     rotor_tree *tree;
+    bool stored; /* in a directory */
     rotor_snapshot snapshot;
 } tree_source;
 
@@ -26,5 +27,8 @@ bool rotor_cli_source_turn(tree_source *source, const char *what, uint64_t size)
 /* Number of the first of the snapshot's leaves that equals `leaf`, its size when there is none. False with the error
  * printed. */
 bool rotor_cli_source_find(const tree_source *source, uint64_t *index, const rotor_hash *leaf);
+
+/* Whether leaves of the tree are not what was stored, so that a search may have missed one: recomputes the tree. */
+bool rotor_cli_source_has_bad_leaves(const tree_source *source);
 
 #endif

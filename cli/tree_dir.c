@@ -15,6 +15,8 @@ void rotor_cli_tree_options(rotor_options *options, const command_line *line, ro
     options->mode = (uint32_t)mode;
     options->threads = line->threads;
     options->kernel = line->kernel;
+    /* What is printed is handed on, far from the tree: nobody there could tell damage from a forgery. */
+    options->verify_proofs = 1;
 }
 
 bool rotor_cli_tree_is_directory(const char *path) {
@@ -72,6 +74,16 @@ const char *rotor_cli_tree_failure(rotor_tree *tree, rotor_status status, rotor_
         return detail->message;
     }
     return rotor_status_message(status);
+}
+
+int rotor_cli_tree_damaged(const char *path, const char *format, ...) {
+    char what[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    rotor_cli_error("%s: damaged: %s is not what was stored; 'rotortree check %s' finds the place", path, what, path);
+    return EXIT_NOT_RUN;
 }
 
 int rotor_cli_tree_error(rotor_tree *tree, const char *path, const char *what, rotor_status status) {

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* The library's defaults, with what the command line says on shape, threads and kernel. */
+/* The library's defaults, with what the command line says on shape, threads and kernel, and with all proofs verified.
+ */
 void rotor_cli_tree_options(rotor_options *options, const command_line *line, rotor_open_mode mode);
 
 /* False with the error printed when `path` is there and no directory. */
@@ -29,5 +30,9 @@ const char *rotor_cli_tree_failure(rotor_tree *tree, rotor_status status, rotor_
 
 /* Prints that sentence, with what could not be done to the tree in `path`. Returns EXIT_NOT_RUN. */
 int rotor_cli_tree_error(rotor_tree *tree, const char *path, const char *what, rotor_status status);
+
+/* Prints that a part of the tree in `path`, which `format` names, is not what was stored, and what finds out more.
+ * Returns EXIT_NOT_RUN. */
+__attribute__((format(printf, 2, 3))) int rotor_cli_tree_damaged(const char *path, const char *format, ...);
 
 #endif

@@ -332,6 +332,35 @@ damage u/level-00-00000000 $((32 * 4711))
 check "check: whole again" 0 "^u: whole: 20000 leaves" check u
 same "check: the root" "$root_all" "$(root_of u)"
 
+# Damage that an opening does not meet: what would be printed is verified before.
+fresh u
+"$ROTORTREE" insert u leaves >out
+damage u/level-00-00000000 $((32 * 500))
+check "damaged leaf: prove" 2 "^rotortree: prove: u: damaged: leaf 500, .*; 'rotortree check u'" prove u 500
+check "damaged leaf: prove its neighbour" 2 "^rotortree: prove: u: damaged: leaf 501, .*; 'rotortree check u'" prove u 501
+check "damaged leaf: prove by leaf" 2 "^rotortree: prove: u: damaged: leaf 502, " prove u "--leaf=$(sed -n 503p leaves)"
+check "damaged leaf: prove what it was" 2 "^rotortree: prove: u: damaged: a leaf that may have been f401.*; 'rotortree check u'" \
+    prove u "--leaf=$(sed -n 501p leaves)"
+check "damaged leaf: consistency" 2 "^rotortree: consistency: u: damaged: .* from 501 to 1000 .*; 'rotortree check u'" \
+    consistency u 501
+check "damaged leaf: proofs that do not need it" 0 '"index":10,' prove u 10
+check "damaged leaf: export" 2 "^rotortree: export: u: .*leaves 500 to 503 do not lead to .*; see 'rotortree check u'" \
+    export u from_damaged
+check "damaged leaf: backup" 0 "^root  *$root_1000\$" backup u damaged_copy
+check "damaged leaf: the copy shows it" 1 '^leaves 500 to 503 do not lead' check damaged_copy
+damage u/level-00-00000000 $((32 * 500))
+damage u/level-01-00000000 $((32 * 125 + 5))
+check "damaged inner node: prove" 2 "^rotortree: prove: u: damaged: leaf 504, .*; 'rotortree check u'" prove u 504
+check "damaged inner node: consistency" 2 '^rotortree: consistency: u: damaged: .* from 508 to 1000 ' consistency u 508
+check "damaged inner node: export" 2 '^rotortree: export: u: .*leaves 500 to 503 do not lead to node 125 of level 1' \
+    export u from_damaged
+same "damage: nothing is exported" no "$([ -e from_damaged ] && echo yes || echo no)"
+damage u/level-01-00000000 $((32 * 125 + 5))
+check "damage is undone: prove" 0 '"index":700,' prove u 700
+run prove u "--leaf=$(sed -n 1001p all)"
+same "no damage: no such leaf" "1 rotortree: prove: u: no leaf of 1000 is $(sed -n 1001p all)" "$code $(cat err)"
+check "damage is undone: export" 0 "^root  *$root_1000\$" export u from_damaged
+
 # Damage in the log: everyone says so, nobody cuts it.
 fresh u
 start_insert u
