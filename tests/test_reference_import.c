@@ -446,6 +446,64 @@ static void a_tree_that_is_open_elsewhere_is_refused(void **state) {
     memory_clear(&directory);
 }
 
+static void make_file(const char *parent, const char *name) {
+    path_text path;
+    path_in(path, parent, name);
+    FILE *file = fopen(path, "wx");
+    expect(file != NULL && fclose(file) == 0, "%s", path);
+}
+
+/* Only what an import has left may be removed: files without a superblock may be all that is left of a tree. */
+static void destinations_that_are_not_free_are_left_alone(void **state) {
+    (void)state;
+    path_text source;
+    path_text path;
+    path_text staging;
+    rotor_import_report report;
+    rotor_error error;
+    memory_directory directory = {0};
+    write_wal_header(&directory, 4, 10);
+    path_in(source, folder, "source");
+    path_in(path, folder, "destination");
+    path_in(staging, path, "import.unfinished");
+    write_directory(&directory, source);
+    expect(mkdir(path, 0755) == 0 && mkdir(staging, 0755) == 0, "mkdir");
+    make_file(staging, "superblock");
+    make_file(path, "level-00-00000000");
+    expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_EXISTS, "%s",
+                  error.message);
+    expect(strstr(error.message, path) != NULL && names_in(path) == 2 && names_in(staging) == 1, "\"%s\"",
+           error.message);
+    /* With the mark of an unfinished import it is that import's, but for what is no file of a tree. */
+    make_file(staging, "superblock.unfinished");
+    make_file(path, "precious");
+    expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_EXISTS, "%s",
+                  error.message);
+    expect(strstr(error.message, "'precious'") != NULL && names_in(path) == 3, "\"%s\"", error.message);
+    path_text precious;
+    path_in(precious, path, "precious");
+    expect(remove(precious) == 0, "remove");
+    /* Somebody else is at it. */
+    make_file(path, "lock");
+    const rotor_os *os = rotor_os_system();
+    int handle = os->open_directory(os->context, path);
+    int lock = os->open(os->context, handle, "lock", ROTOR_OS_WRITE, 0);
+    expect(handle >= 0 && lock >= 0 && os->lock(os->context, lock) == 0, "lock");
+    expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_LOCKED, "%s",
+                  error.message);
+    expect(names_in(path) == 3 && names_in(staging) == 2, "what is another's was touched");
+    (void)os->close(os->context, lock);
+    (void)os->close(os->context, handle);
+    import_on_disk(source, path, &report);
+    expect(!path_exists(staging), "something was left");
+    rotor_tree *tree = open_on_disk(path);
+    expect(rotor_size(tree) == 0 && rotor_arity(tree) == 4, "size %" PRIu64, rotor_size(tree));
+    expect_ok(rotor_close(tree, NULL), "close");
+    remove_path(path);
+    remove_path(source);
+    memory_clear(&directory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_crates_log_alone_is_imported),
@@ -459,6 +517,7 @@ int main(void) {
         cmocka_unit_test(a_failed_import_leaves_nothing),
         cmocka_unit_test(sources_that_are_none_and_misuse_are_refused),
         cmocka_unit_test(a_tree_that_is_open_elsewhere_is_refused),
+        cmocka_unit_test(destinations_that_are_not_free_are_left_alone),
     };
     return cmocka_run_group_tests_name("reference import", tests, set_up, tear_down);
 }

@@ -144,8 +144,8 @@ static rotor_status remove_unfinished(rotor_reference_place *place, rotor_error 
 
 typedef struct inventory {
     bool superblock;
-    bool parts;
-    char other[64]; /* a name that is none of ours, or "" */
+    char part[64];  /* of a file that may be of an unfinished import, or "" */
+    char other[64]; /* of something else, or "" */
 } inventory;
 
 static int take_inventory(void *context, const char *name) {
@@ -153,7 +153,7 @@ static int take_inventory(void *context, const char *name) {
     if (strcmp(name, SUPERBLOCK) == 0) {
         found->superblock = true;
     } else if (is_part(name)) {
-        found->parts = true;
+        (void)snprintf(found->part, sizeof found->part, "%s", name);
     } else if (strcmp(name, LOCK) != 0 && strcmp(name, STAGING) != 0 && strcmp(name, "lost+found") != 0) {
         (void)snprintf(found->other, sizeof found->other, "%s", name);
     }
@@ -163,8 +163,8 @@ static int take_inventory(void *context, const char *name) {
 /* Refuses a directory that holds anything but the remains of an import. */
 static rotor_status judge(rotor_reference_place *place, rotor_error *error) {
     const rotor_directory *directory = &place->directory;
-    inventory found = {.other = ""};
-    bool hidden = false;
+    inventory found = {.superblock = false};
+    bool hidden = true;
     int result = directory->os->list(directory->os->context, directory->handle, take_inventory, &found);
     if (result != 0) {
         return rotor_file_fail(directory, NULL, "readdir", result, error);
@@ -172,10 +172,10 @@ static rotor_status judge(rotor_reference_place *place, rotor_error *error) {
     if (found.superblock) {
         return rotor_fail(error, ROTOR_EXISTS, 0, "%.300s holds a tree already", directory->path);
     }
-    rotor_status status = found.parts ? is_hidden(place, &hidden, error) : ROTOR_OK;
-    if (status == ROTOR_OK && (found.other[0] != '\0' || (found.parts && !hidden))) {
+    rotor_status status = found.part[0] != '\0' ? is_hidden(place, &hidden, error) : ROTOR_OK;
+    if (status == ROTOR_OK && (found.other[0] != '\0' || !hidden)) {
         status = rotor_fail(error, ROTOR_EXISTS, 0, "%.300s is not empty (it holds '%s'): name a new directory",
-                            directory->path, found.parts ? "files of a tree" : found.other);
+                            directory->path, found.other[0] != '\0' ? found.other : found.part);
     }
     return status;
 }
