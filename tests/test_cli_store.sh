@@ -343,6 +343,10 @@ check "damaged leaf: prove what it was" 2 "^rotortree: prove: u: damaged: a leaf
     prove u "--leaf=$(sed -n 501p leaves)"
 check "damaged leaf: consistency" 2 "^rotortree: consistency: u: damaged: .* from 501 to 1000 .*; 'rotortree check u'" \
     consistency u 501
+check "damaged leaf: a past root" 2 "^rotortree: root: u: damaged: .* at 502 leaves .*; 'rotortree check u'" root u --at 502
+check "damaged leaf: prove at a past size" 2 "^rotortree: prove: u: damaged: .* at 502 leaves " prove u 501 --at 502
+check "damaged leaf: consistency of two past sizes" 2 '^rotortree: consistency: u: damaged: ' consistency u 100 502
+check "damaged leaf: export of a past size" 2 '^rotortree: export: u: ' export u from_damaged --at 502
 check "damaged leaf: proofs that do not need it" 0 '"index":10,' prove u 10
 check "damaged leaf: export" 2 "^rotortree: export: u: .*leaves 500 to 503 do not lead to .*; see 'rotortree check u'" \
     export u from_damaged
@@ -352,6 +356,7 @@ damage u/level-00-00000000 $((32 * 500))
 damage u/level-01-00000000 $((32 * 125 + 5))
 check "damaged inner node: prove" 2 "^rotortree: prove: u: damaged: leaf 504, .*; 'rotortree check u'" prove u 504
 check "damaged inner node: consistency" 2 '^rotortree: consistency: u: damaged: .* from 508 to 1000 ' consistency u 508
+check "damaged inner node: a past root" 2 '^rotortree: root: u: damaged: .* at 508 leaves ' root u --at 508
 check "damaged inner node: export" 2 '^rotortree: export: u: .*leaves 500 to 503 do not lead to node 125 of level 1' \
     export u from_damaged
 same "damage: nothing is exported" no "$([ -e from_damaged ] && echo yes || echo no)"
