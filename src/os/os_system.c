@@ -147,14 +147,29 @@ static int refuse_special(int file) {
     return refusal;
 }
 
+/* What is made here is a regular file, so that nothing can fail after a file has been made. What is there already may be
+ * anything; a symbolic link that leads nowhere is, too, and what it leads to is made. */
+static int open_or_make(int directory, const char *name, int flags, mode_t mode) {
+    int file = open_at_once(directory, name, flags | O_CREAT | O_EXCL, mode);
+    if (file != -EEXIST) {
+        return file;
+    }
+    file = open_at_once(directory, name, flags, mode);
+    file = file == -ENOENT ? open_at_once(directory, name, flags | O_CREAT, mode) : file;
+    return refuse_special(file);
+}
+
 static int open_file(void *context, int directory, const char *name, unsigned flags, uint32_t mode) {
     (void)context;
     int system_flags = O_CLOEXEC | O_NOCTTY;
     system_flags |= (flags & ROTOR_OS_WRITE) != 0 ? O_RDWR : O_RDONLY;
-    system_flags |= (flags & ROTOR_OS_CREATE) != 0 ? O_CREAT : 0;
-    system_flags |= (flags & ROTOR_OS_NEW) != 0 ? O_EXCL : 0;
     system_flags |= (flags & ROTOR_OS_TRUNCATE) != 0 ? O_TRUNC : 0;
-    return above_standard(refuse_special(open_at_once(directory, name, system_flags, (mode_t)mode)));
+    if ((flags & ROTOR_OS_NEW) != 0) {
+        return above_standard(open_at_once(directory, name, system_flags | O_CREAT | O_EXCL, (mode_t)mode));
+    }
+    return above_standard((flags & ROTOR_OS_CREATE) != 0
+                              ? open_or_make(directory, name, system_flags, (mode_t)mode)
+                              : refuse_special(open_at_once(directory, name, system_flags, (mode_t)mode)));
 }
 
 static int close_file(void *context, int file) {

@@ -39,7 +39,7 @@ static rotor_status walk(rotor_reference_place *place, const rotor_directory *di
                          rotor_error *error) {
     const rotor_os *os = directory->os;
     name_walk names = {.place = place, .status = ROTOR_OK, .error = error};
-    int result;
+    int result = 0;
     do {
         names.changed = 0;
         result = os->list(os->context, directory->handle, each, &names);
