@@ -124,8 +124,11 @@ static int list(void *context, int directory, rotor_os_name *name, void *name_co
  * regular file but where somebody, mostly a file server, holds a lease on it: there the open has to wait until the
  * lease is given back, as ever. */
 static int open_at_once(int directory, const char *name, int flags, mode_t mode) {
-    int file = result_of(openat(directory, name, flags | O_NONBLOCK, mode));
     struct stat found;
+    int file;
+    do {
+        file = result_of(openat(directory, name, flags | O_NONBLOCK, mode));
+    } while (file == -EINTR); /* here, as an open may take more than one */
     bool leased = file == -EWOULDBLOCK && fstatat(directory, name, &found, 0) == 0 && S_ISREG(found.st_mode);
     return leased ? result_of(openat(directory, name, flags, mode)) : file;
 }
