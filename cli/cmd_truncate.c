@@ -41,6 +41,9 @@ static int truncate_tree(rotor_tree *tree, const char *path, uint64_t size, tree
     if (status == ROTOR_OK) {
         status = rotor_snapshot_take(tree, &snapshot);
     }
+    if (status == ROTOR_DAMAGED) {
+        return rotor_cli_tree_damaged(path, "a node that the root at %" PRIu64 " leaves needs", size);
+    }
     if (status != ROTOR_OK) {
         return rotor_cli_tree_error(tree, path, "cannot be truncated", status);
     }

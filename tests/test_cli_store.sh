@@ -368,6 +368,8 @@ check "damaged leaf: prove what it was" 2 "^rotortree: prove: u: damaged: a leaf
     prove u "--leaf=$(sed -n 501p leaves)"
 check "damaged leaf: consistency" 2 "^rotortree: consistency: u: damaged: .* from 501 to 1000 .*; 'rotortree check u'" \
     consistency u 501
+check "damaged leaf: truncate" 2 "^rotortree: truncate: u: damaged: .* at 502 leaves .*; 'rotortree check u'" truncate u 502
+same "damaged leaf: nothing is cut" "$root_1000" "$(root_of u)"
 check "damaged leaf: a past root" 2 "^rotortree: root: u: damaged: .* at 502 leaves .*; 'rotortree check u'" root u --at 502
 check "damaged leaf: prove at a past size" 2 "^rotortree: prove: u: damaged: .* at 502 leaves " prove u 501 --at 502
 check "damaged leaf: consistency of two past sizes" 2 '^rotortree: consistency: u: damaged: ' consistency u 100 502
