@@ -383,8 +383,8 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take(rotor_tree *tree, roto
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_take_latest(const rotor_tree *tree, rotor_snapshot *snapshot);
 
 /* Turns to the tree as it was at `size` leaves, at most those of `snapshot`; 0 gives the empty tree. Costs at most
- * `depth` hashes, keeps nothing. `past` may be `snapshot`. With rotor_options.verify_proofs it costs up to twice as many
- * hashes more, which show that the nodes that the past root is made of lead to the root of `snapshot`. Errors:
+ * `depth` hashes, keeps nothing. `past` may be `snapshot`. With rotor_options.verify_proofs it costs up to twice as
+ * many hashes more, which show that the nodes that the past root is made of lead to the root of `snapshot`. Errors:
  * ROTOR_OUT_OF_RANGE, ROTOR_STALE, ROTOR_DAMAGED (they do not; `past` is unchanged). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past,
                                                         uint64_t size);

@@ -66,12 +66,18 @@ static volatile sig_atomic_t lease_holder = -1;
 
 static void give_lease_back(int signal_number) {
     (void)signal_number;
+    int before = errno;
     (void)fcntl(lease_holder, F_SETLEASE, F_UNLCK);
+    errno = before;
 }
 
 /* As of a file that a file server has lent to somebody: an open has to wait until it is given back. */
 static void a_leased_file_is_waited_for(void **state) {
     (void)state;
+    if (test_under_tsan) {
+        print_message("not tried: ThreadSanitizer holds the signal back until the open has returned\n");
+        return;
+    }
     struct sigaction before;
     struct sigaction action = {.sa_handler = give_lease_back, .sa_flags = SA_RESTART};
     assert_int_equal(sigaction(SIGIO, &action, &before), 0);

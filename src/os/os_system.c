@@ -150,8 +150,8 @@ static int refuse_special(int file) {
     return refusal;
 }
 
-/* What is made here is a regular file, so that nothing can fail after a file has been made. What is there already may be
- * anything; a symbolic link that leads nowhere is, too, and what it leads to is made. */
+/* What is made here is a regular file, so that nothing can fail after a file has been made. What is there already may
+ * be anything; a symbolic link that leads nowhere is, too, and what it leads to is made. */
 static int open_or_make(int directory, const char *name, int flags, mode_t mode) {
     int file = open_at_once(directory, name, flags | O_CREAT | O_EXCL, mode);
     if (file != -EEXIST) {
