@@ -138,7 +138,7 @@ for generator in tools/gen_*.py; do
 done
 if [ -d docs/man ]; then
     if has mandoc; then
-        check "man pages (mandoc)" mandoc -T lint -W warning docs/man/*.1
+        check "man pages (mandoc)" mandoc -T lint -W warning docs/man/*.[13]
     else
         skip "man pages" "no mandoc"
     fi
