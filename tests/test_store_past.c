@@ -73,6 +73,14 @@ static void expect_head(const store_scene *s, const rotor_tree_head *head, uint6
     expect(model_heads_equal(head, &wanted), "%s: another root of %" PRIu64 " leaves", what, size);
 }
 
+/* Damage has been met in all the ways that there are. */
+static void end_after(store_scene *s, const tally *t) {
+    expect(t->opened > 0 && t->refused > 0 && t->right > 0,
+           "arity %u: %" PRIu64 " opened, %" PRIu64 " refused, %" PRIu64 " right", s->options.arity, t->opened,
+           t->refused, t->right);
+    store_end(s);
+}
+
 /* ---------------------------------------------------------------- snapshots */
 
 static void turn_to_every_size(store_scene *s, tally *t, const char *what) {
@@ -107,10 +115,7 @@ static void snapshots_of_past_sizes(void **state) {
         s.options.mode = ROTOR_OPEN_READ_ONLY;
         s.options.verify_proofs = 1;
         damage_each_node(&s, &t, turn_to_every_size);
-        expect(t.opened > 0 && t.refused > 0 && t.right > 0,
-               "arity %u: %" PRIu64 " opened, %" PRIu64 " refused, %" PRIu64 " right", arities[a], t.opened, t.refused,
-               t.right);
-        store_end(&s);
+        end_after(&s, &t);
     }
 }
 
@@ -154,10 +159,7 @@ static void truncations(void **state) {
         begin(&s, arities[a]);
         store_close(&s);
         damage_each_node(&s, &t, cut_beside_damage);
-        expect(t.opened > 0 && t.refused > 0 && t.right > 0,
-               "arity %u: %" PRIu64 " opened, %" PRIu64 " refused, %" PRIu64 " right", arities[a], t.opened, t.refused,
-               t.right);
-        store_end(&s);
+        end_after(&s, &t);
     }
 }
 
@@ -202,9 +204,7 @@ static void truncations_in_the_log(void **state) {
         expect_ok(rotor_flush(s.tree), "flush");
         store_close(&s);
         damage_each_node(&s, &t, open_what_the_log_cuts);
-        expect(t.refused > 0 && t.right > 0, "arity %u: %" PRIu64 " refused, %" PRIu64 " right", arities[a], t.refused,
-               t.right);
-        store_end(&s);
+        end_after(&s, &t);
     }
 }
 
