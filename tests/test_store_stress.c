@@ -8,8 +8,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #ifdef ROTOR_CANARY_NO_LOCK
 #include "canary/no_lock.h"
@@ -65,25 +63,6 @@ typedef struct arena {
     sighting backups[MOST_BACKUPS];
     size_t backup_count;
 } arena;
-
-#ifdef TEST_UNDER_TSAN
-/* A checkpoint exchanges pages that readers look at by pages of a file that hold the same bytes, in one system call.
- * The sanitizer would take it for a write to all of them, had it not gone past its mmap(). */
-static int map_unseen(void *context, int file, void *address, size_t bytes, uint64_t offset) {
-    (void)context;
-    long result = syscall(SYS_mmap, address, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)offset);
-    return result == -1 ? -errno : 0;
-}
-#endif
-
-static const rotor_os *file_layer(void) {
-    static rotor_os layer;
-    layer = *rotor_os_system();
-#ifdef TEST_UNDER_TSAN
-    layer.map = map_unseen;
-#endif
-    return &layer;
-}
 
 typedef struct worker {
     arena *arena;
@@ -645,7 +624,7 @@ static void run_lives(uint64_t seed, bool truncates, void (*choose)(store_scene 
     scene.options.parallel_threshold = 64;
     scene.options.task_nodes = 64;
     scene.setup =
-        (rotor_store_setup){.os = file_layer(), .shard_bits = 14, .extent_leaves = 512, .segment_bytes = 1 << 19};
+        (rotor_store_setup){.os = rotor_os_system(), .shard_bits = 14, .extent_leaves = 512, .segment_bytes = 1 << 19};
     extend(&told, 1);
     told.size = 0;
     for (uint64_t life = 0; life < 3; life++) {

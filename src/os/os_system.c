@@ -1,6 +1,5 @@
 /* The file layer of the system: each function is one system call and its errno. Must not know what the files hold, nor
  * what an error means to whom. */
-#include "base/tsan.h"
 #include "os/os.h"
 
 #include <dirent.h>
@@ -15,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == 8, "level files are larger than 32 bits can say");
@@ -247,31 +245,25 @@ static int lock_file(void *context, int file) {
 
 /* ---------------------------------------------------------------- memory */
 
-/* The file is mapped elsewhere first: a file system that refuses would otherwise do so when the pages at `address` are
- * gone already, and readers would meet a hole. */
+/* The file is mapped elsewhere and moved from there: the system gives up the pages at `address` before it asks the file
+ * system, and where that refuses, as one that has just lost its disk does, readers would meet a hole. What is moved it
+ * does not ask for again, and readers that touch the pages meanwhile wait. (ThreadSanitizer takes mmap() for a write to
+ * all of it, too; this it does not see.) */
 static int map(void *context, int file, void *address, size_t bytes, uint64_t offset) {
     (void)context;
-    void *trial = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, (off_t)offset);
-    if (trial == MAP_FAILED) {
+    void *mapped = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, (off_t)offset);
+    if (mapped == MAP_FAILED) {
         return -errno;
     }
-    (void)munmap(trial, bytes);
-    int result = 0;
-#ifdef ROTOR_TSAN
-    /* ThreadSanitizer takes mmap() for a write to all of it; the system lets readers that touch the pages wait, and
-     * what they find is the same before and after. */
-    if (syscall(SYS_mmap, address, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)offset) == -1) {
-        result = -errno;
-    }
-#else
-    if (mmap(address, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)offset) == MAP_FAILED) {
-        result = -errno;
-    }
-#endif
     /* Proofs read a group here and a group there: with a disk's usual read-ahead, which may be megabytes, a cold proof
      * read up to 28 MiB, and 24 KiB without. */
-    (void)madvise(address, bytes, MADV_RANDOM);
-    return result;
+    (void)madvise(mapped, bytes, MADV_RANDOM);
+    if (mremap(mapped, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address) == MAP_FAILED) {
+        int result = -errno;
+        (void)munmap(mapped, bytes);
+        return result;
+    }
+    return 0;
 }
 
 static int map_shared(void *context, int file, const void **address, size_t bytes) {

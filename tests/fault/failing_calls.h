@@ -91,6 +91,7 @@ int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
 char *__real_strdup(const char *text);
 void *__real_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__real_mremap(void *address, size_t bytes, size_t new_bytes, int flags, ...);
 int __real_mprotect(void *address, size_t bytes, int protection);
 int __real_madvise(void *address, size_t bytes, int advice);
 long __real_sysconf(int name);
@@ -124,6 +125,7 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 char *__wrap_strdup(const char *text);
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mremap(void *address, size_t bytes, size_t new_bytes, int flags, ...);
 int __wrap_mprotect(void *address, size_t bytes, int protection);
 int __wrap_madvise(void *address, size_t bytes, int advice);
 long __wrap_sysconf(int name);
@@ -175,7 +177,24 @@ char *__wrap_strdup(const char *text) {
 }
 
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset) {
-    return refuse(MAPPING) ? MAP_FAILED : __real_mmap(address, bytes, protection, flags, file, offset);
+    if (refuse(MAPPING)) {
+        /* What a file system refuses has cost the pages that were there. */
+        if ((flags & MAP_FIXED) != 0) {
+            (void)munmap(address, bytes);
+            errno = ENOMEM;
+        }
+        return MAP_FAILED;
+    }
+    return __real_mmap(address, bytes, protection, flags, file, offset);
+}
+
+/* With a new address, as the library calls it. */
+void *__wrap_mremap(void *address, size_t bytes, size_t new_bytes, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    void *to = va_arg(rest, void *);
+    va_end(rest);
+    return refuse(MAPPING) ? MAP_FAILED : __real_mremap(address, bytes, new_bytes, flags, to);
 }
 
 int __wrap_mprotect(void *address, size_t bytes, int protection) {
