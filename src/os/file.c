@@ -40,7 +40,10 @@ static const char *place_of(const char *path, const char *name, char shown[SHOWN
 static const char *advice(const char *call, int number) {
     switch (number) {
     case ENOSPC:
-        return ": make room on its file system";
+        /* Whoever makes a file may meet a file system with space enough, but none for a file more. */
+        return strcmp(call, "open") == 0 || strcmp(call, "mkdir") == 0
+                   ? ": make room on its file system, for one more file at least ('df -i' counts inodes)"
+                   : ": make room on its file system";
     case EDQUOT:
         return ": make room on its file system, or have the quota raised";
     case EACCES:
