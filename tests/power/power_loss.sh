@@ -8,7 +8,8 @@
 #                             way. So all writes fail from one moment on, and of those before it, what no flush has
 #                             covered is lost or not, as with a disk that has a cache.
 # What this cannot show is a disk that loses what it was told to flush.
-# Needs root, loop devices, mkfs of the kind, mount and xfs_io (Debian: xfsprogs, btrfs-progs); skipped (77) without them.
+# Needs root, loop devices, mkfs of the kind, mount, unshare and xfs_io (Debian: xfsprogs, btrfs-progs); skipped (77)
+# without them.
 set -u
 
 writer=${ROTOR_POWER_WRITER:?is not set: the program that writes}
@@ -40,9 +41,15 @@ esac
 
 [ "$(id -u)" = 0 ] || skip "only root may mount"
 PATH=$PATH:/usr/sbin:/sbin
-for tool in losetup "mkfs.$type" ${below:+mkfs.ext4} mount umount xfs_io; do
+for tool in losetup "mkfs.$type" ${below:+mkfs.ext4} mount umount unshare xfs_io; do
     command -v "$tool" >/dev/null || skip "$tool is not installed"
 done
+# In a mount namespace of its own: whoever made a copy of the one at hand, as containers do when they start, would keep
+# mounted what is unmounted here.
+if [ -z "${ROTOR_POWER_ALONE:-}" ]; then
+    unshare -m true 2>/dev/null || skip "nothing may be mounted here"
+    ROTOR_POWER_ALONE=1 exec unshare -m sh "$0"
+fi
 
 # In memory where that can be: the image is the disk, and a fast one is written to more often until it goes away.
 base=${TMPDIR:-/dev/shm}
