@@ -720,7 +720,7 @@ static void other_calls(void **state) {
     expect_status(rotor_file_truncate(&t.file, 7, &t.error), ROTOR_IO, "failed");
     expect_error(&t.error, ROTOR_IO, EFBIG, f, "ftruncate to 7 bytes of %s/data: File too large");
     expect_status(rotor_file_status(&t.file, &status, &t.error), ROTOR_IO, "failed");
-    expect_error(&t.error, ROTOR_IO, ESTALE, f, "fstat of %s/data: Stale file handle");
+    expect_error(&t.error, ROTOR_IO, ESTALE, f, "statx of %s/data: Stale file handle");
     expect_status(rotor_file_remove(&t.directory, "data", &t.error), ROTOR_IO, "failed");
     expect_error(&t.error, ROTOR_IO, EACCES, f, "unlink of %s/data: Permission denied" PERMIT);
     expect_status(rotor_file_rename(&t.directory, "data", "moved", &t.error), ROTOR_IO, "failed");

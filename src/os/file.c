@@ -297,5 +297,5 @@ rotor_status rotor_file_truncate(const rotor_file *file, uint64_t bytes, rotor_e
 rotor_status rotor_file_status(const rotor_file *file, rotor_os_status *status, rotor_error *error) {
     const rotor_os *os = file->directory->os;
     int result = os->status(os->context, file->handle, status);
-    return result == 0 ? ROTOR_OK : rotor_file_fail(file->directory, file->name, "fstat", result, error);
+    return result == 0 ? ROTOR_OK : rotor_file_fail(file->directory, file->name, "statx", result, error);
 }

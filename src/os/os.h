@@ -49,6 +49,7 @@ typedef struct rotor_os {
     /* Begins to write what a sync of the file would have to, without waiting; NULL where that cannot be. */
     void (*start_sync)(void *context, int file);
     int (*truncate)(void *context, int file, uint64_t bytes);
+    /* As it is now, not as the file system may have kept it in mind. */
     int (*status)(void *context, int file, rotor_os_status *status);
     int (*unlink)(void *context, int directory, const char *name);
     int (*rename)(void *context, int directory, const char *from, const char *to);

@@ -207,13 +207,15 @@ static int truncate_file(void *context, int file, uint64_t bytes) {
     return result_of(ftruncate(file, (off_t)bytes));
 }
 
+/* FUSE and network file systems remember for a while what they have said of a file. Under bindfs a file that had just
+ * been linked had one name for another second, and was written to. */
 static int status_of_file(void *context, int file, rotor_os_status *status) {
     (void)context;
-    struct stat found;
-    if (fstat(file, &found) != 0) {
+    struct statx found;
+    if (statx(file, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE | STATX_NLINK, &found) != 0) {
         return -errno;
     }
-    *status = (rotor_os_status){.bytes = (uint64_t)found.st_size, .links = found.st_nlink};
+    *status = (rotor_os_status){.bytes = found.stx_size, .links = found.stx_nlink};
     return 0;
 }
 

@@ -46,6 +46,7 @@ static struct {
     int advice_errno; /* of a refused madvise */
     int file_errno;   /* of a refused call on files */
     file_fault file_fault;
+    bool links_remembered;  /* how many names a file has is a stale 1, but for those who want to know it anew */
     _Atomic uint64_t calls; /* so far, while armed */
     _Atomic uint64_t failed;
 } fault;
@@ -109,6 +110,7 @@ int __real_fsync(int file);
 int __real_fdatasync(int file);
 int __real_ftruncate(int file, off_t bytes);
 int __real_fstat(int file, struct stat *found);
+int __real_statx(int directory, const char *name, int flags, unsigned mask, struct statx *found);
 int __real_unlinkat(int directory, const char *name, int flags);
 int __real_renameat(int from_directory, const char *from, int to_directory, const char *to);
 int __real_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
@@ -143,6 +145,7 @@ int __wrap_fsync(int file);
 int __wrap_fdatasync(int file);
 int __wrap_ftruncate(int file, off_t bytes);
 int __wrap_fstat(int file, struct stat *found);
+int __wrap_statx(int directory, const char *name, int flags, unsigned mask, struct statx *found);
 int __wrap_unlinkat(int directory, const char *name, int flags);
 int __wrap_renameat(int from_directory, const char *from, int to_directory, const char *to);
 int __wrap_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags);
@@ -282,7 +285,19 @@ int __wrap_ftruncate(int file, off_t bytes) {
 }
 
 int __wrap_fstat(int file, struct stat *found) {
-    return refuse_file_call() ? -1 : __real_fstat(file, found);
+    int result = refuse_file_call() ? -1 : __real_fstat(file, found);
+    if (result == 0 && fault.links_remembered) {
+        found->st_nlink = 1;
+    }
+    return result;
+}
+
+int __wrap_statx(int directory, const char *name, int flags, unsigned mask, struct statx *found) {
+    int result = refuse_file_call() ? -1 : __real_statx(directory, name, flags, mask, found);
+    if (result == 0 && fault.links_remembered && (flags & AT_STATX_FORCE_SYNC) == 0) {
+        found->stx_nlink = 1;
+    }
+    return result;
 }
 
 int __wrap_unlinkat(int directory, const char *name, int flags) {

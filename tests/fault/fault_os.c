@@ -185,6 +185,25 @@ static void maps(void **state) {
     assert_int_equal(os->close(NULL, file), 0);
 }
 
+/* A file system that remembers what it has said of a file is asked anew: whether a shard may be written to depends on
+ * how many names it has. */
+static void names_are_counted_anew(void **state) {
+    (void)state;
+    const rotor_os *os = rotor_os_system();
+    int file = os->open(NULL, folder_handle, "linked", ROTOR_OS_WRITE | ROTOR_OS_CREATE, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(os->link(NULL, folder_handle, "linked", folder_handle, "again"), 0);
+    rotor_os_status status = {0};
+    fault.links_remembered = true;
+    int result = os->status(NULL, file, &status);
+    fault.links_remembered = false;
+    assert_int_equal(result, 0);
+    assert_int_equal(status.links, 2);
+    assert_int_equal(os->close(NULL, file), 0);
+    assert_int_equal(os->unlink(NULL, folder_handle, "linked"), 0);
+    assert_int_equal(os->unlink(NULL, folder_handle, "again"), 0);
+}
+
 /* The table hands on what the system says of handles that are none. */
 static void bad_handles(void **state) {
     (void)state;
@@ -270,7 +289,8 @@ static void hindrances(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(directories), TEST(files), TEST(maps), TEST(bad_handles), TEST(syncs_of_directories), TEST(hindrances),
+        TEST(directories),          TEST(files),      TEST(maps), TEST(names_are_counted_anew), TEST(bad_handles),
+        TEST(syncs_of_directories), TEST(hindrances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

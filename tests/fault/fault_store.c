@@ -154,7 +154,7 @@ static void acknowledge(scenario *s, size_t until) {
 /* The detail of a failure is worth something when it says which call on which file. */
 static void expect_detail(const scenario *s, const rotor_error *error, const char *what) {
     static const char *const calls[] = {"open",   "mkdir",     "rmdir",     "pread",     "pwrite",
-                                        "fsync",  "fdatasync", "ftruncate", "fstat",     "unlink",
+                                        "fsync",  "fdatasync", "ftruncate", "statx",     "unlink",
                                         "rename", "flock",     "readdir",   "getrandom", "mmap"};
     bool named = false;
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
