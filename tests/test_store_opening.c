@@ -418,6 +418,62 @@ static void what_the_system_refuses(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- what is made meanwhile */
+
+static struct {
+    rotor_os os;
+    const store_scene *scene;
+    rotor_tree *tree;
+    bool done;
+} meanwhile;
+
+/* Behind the back of who lists the directory, somebody makes a tree there and fills it. */
+static int list_and_make(void *context, int directory, rotor_os_name *name, void *name_context) {
+    int result = rotor_os_system()->list(context, directory, name, name_context);
+    if (!meanwhile.done) {
+        meanwhile.done = true;
+        rotor_options options;
+        rotor_error error = {0};
+        rotor_options_init(&options, 4, meanwhile.scene->options.max_depth);
+        options.flush_interval_ms = ROTOR_MANUAL;
+        rotor_hash leaves[5] = {{{1}}};
+        expect_status(rotor_open(&meanwhile.tree, meanwhile.scene->path, &options, &error), ROTOR_OK, "%s",
+                      error.message);
+        expect_ok(rotor_insert_durable(meanwhile.tree, NULL, leaves, 5), "insert");
+    }
+    return result;
+}
+
+/* The first look at a directory is without a lock. A tree of which it saw the log's beginning but no superblock yet is
+ * not damaged. */
+static void a_tree_that_is_just_being_made(void **state) {
+    (void)state;
+    static const rotor_open_mode modes[] = {ROTOR_OPEN_OR_CREATE, ROTOR_CREATE_NEW, ROTOR_OPEN_EXISTING,
+                                            ROTOR_OPEN_READ_ONLY};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        store_scene s;
+        rotor_error error;
+        store_begin(&s, 71, 4);
+        store_open(&s);
+        store_close(&s);
+        take_special(&s, "superblock"); /* a segment without frames is what the beginning of a creation leaves */
+        meanwhile.os = *rotor_os_system();
+        meanwhile.os.list = list_and_make;
+        meanwhile.scene = &s;
+        meanwhile.done = false;
+        s.setup.os = &meanwhile.os;
+        rotor_status wanted = modes[i] == ROTOR_CREATE_NEW       ? ROTOR_EXISTS
+                              : modes[i] == ROTOR_OPEN_READ_ONLY ? ROTOR_OK
+                                                                 : ROTOR_LOCKED;
+        expect_status(reopen(&s, modes[i], &error), wanted, "mode %d: %s", modes[i], error.message);
+        expect(wanted != ROTOR_OK || rotor_size(s.tree) == 5, "%" PRIu64 " leaves", rotor_size(s.tree));
+        expect_ok(rotor_close(s.tree, NULL), "close");
+        s.tree = NULL;
+        expect_ok(rotor_close(meanwhile.tree, NULL), "close");
+        store_end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
@@ -426,6 +482,7 @@ int main(void) {
         cmocka_unit_test(more_leaves_than_max_leaves),
         cmocka_unit_test(messages_say_what_to_do),
         cmocka_unit_test(what_the_system_refuses),
+        cmocka_unit_test(a_tree_that_is_just_being_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,13 @@ static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *e
     inventory found;
     bool frames = false;
     rotor_status status = list(&store->directory, &found, error);
+    if (status == ROTOR_OK && !found.superblock && found.first_segment) {
+        status = holds_frames(&store->directory, &frames, error);
+    }
+    if (status == ROTOR_OK && !found.superblock && (found.parts || frames)) {
+        /* A tree that was made since the listing began: its first frame is younger than its superblock. */
+        status = list(&store->directory, &found, error);
+    }
     if (status != ROTOR_OK) {
         return status;
     }
@@ -108,12 +115,6 @@ static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *e
         return store->options.mode != ROTOR_CREATE_NEW
                    ? ROTOR_OK
                    : rotor_fail(error, ROTOR_EXISTS, 0, "%s holds a tree already", path);
-    }
-    if (found.first_segment) {
-        status = holds_frames(&store->directory, &frames, error);
-        if (status != ROTOR_OK) {
-            return status;
-        }
     }
     if (found.parts || frames) {
         return rotor_fail(error, ROTOR_DAMAGED, 0,
