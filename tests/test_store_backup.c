@@ -573,14 +573,51 @@ static void of_a_failed_tree(void **state) {
     store_end(&s);
 }
 
+/* A copy that is not finished looks like a damaged tree to those who do not ask for the lock. */
+static int open_the_copy(void *context, uint64_t done, uint64_t total) {
+    const char *path = context;
+    rotor_options options;
+    rotor_options_init(&options, 4, 20);
+    for (uint32_t mode = ROTOR_OPEN_OR_CREATE; mode <= ROTOR_CREATE_NEW; mode++) {
+        rotor_tree *tree = NULL;
+        rotor_error error = {0};
+        options.mode = mode;
+        expect_status(rotor_open(&tree, path, &options, &error), ROTOR_LOCKED,
+                      "mode %u at %" PRIu64 " of %" PRIu64 ": %s", mode, done, total, error.message);
+    }
+    return 0;
+}
+
+static void nobody_else_opens_the_copy(void **state) {
+    (void)state;
+    store_scene s;
+    char path[COPY_PATH];
+    rotor_error error = {0};
+    store_begin(&s, 93, 4);
+    store_open(&s);
+    (void)store_insert(&s, 1000);
+    copy_path(path, &s, "copy");
+    expect_status(rotor_backup(s.tree, path, open_the_copy, path, &error), ROTOR_OK, "%s", error.message);
+    expect_copy(&s, path, "with somebody at the door");
+    folder_remove(path);
+    store_end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_tree),           cmocka_unit_test(has_an_identity_of_its_own),
-        cmocka_unit_test(full_shards_are_shared),    cmocka_unit_test(to_another_file_system),
-        cmocka_unit_test(the_original_is_rewritten), cmocka_unit_test(the_copy_is_rewritten),
-        cmocka_unit_test(while_inserts_go_on),       cmocka_unit_test(refusals),
-        cmocka_unit_test(ended_by_progress),         cmocka_unit_test(failures_leave_nothing),
-        cmocka_unit_test(of_a_failed_tree),          cmocka_unit_test(into_an_empty_directory),
+        cmocka_unit_test(equals_the_tree),
+        cmocka_unit_test(has_an_identity_of_its_own),
+        cmocka_unit_test(full_shards_are_shared),
+        cmocka_unit_test(to_another_file_system),
+        cmocka_unit_test(the_original_is_rewritten),
+        cmocka_unit_test(the_copy_is_rewritten),
+        cmocka_unit_test(while_inserts_go_on),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(ended_by_progress),
+        cmocka_unit_test(failures_leave_nothing),
+        cmocka_unit_test(of_a_failed_tree),
+        cmocka_unit_test(into_an_empty_directory),
+        cmocka_unit_test(nobody_else_opens_the_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 
 typedef struct inventory {
     bool superblock;
+    bool lock;
     bool first_segment; /* alone it may be what is left of an unfinished creation */
     bool parts;         /* other files of a tree */
     bool foreign;
@@ -37,8 +38,9 @@ static int take_inventory(void *context, const char *name) {
         found->parts = found->parts || segment != 1;
     } else if (rotor_level_file_parse(name, &level, &shard) || strcmp(name, ROTOR_LOG_SPARE_NAME) == 0) {
         found->parts = true;
-    } else if (strcmp(name, LOCK_NAME) != 0 && strcmp(name, ROTOR_NEW_SUPERBLOCK_NAME) != 0 &&
-               strcmp(name, "lost+found") != 0 && !found->foreign) {
+    } else if (strcmp(name, LOCK_NAME) == 0) {
+        found->lock = true;
+    } else if (strcmp(name, ROTOR_NEW_SUPERBLOCK_NAME) != 0 && strcmp(name, "lost+found") != 0 && !found->foreign) {
         found->foreign = true;
         size_t length = strnlen(name, sizeof found->foreign_name - 1);
         memcpy(found->foreign_name, name, length);
@@ -94,8 +96,9 @@ static rotor_status create(rotor_store *store, const rotor_store_setup *setup, r
     return rotor_birth(&store->directory, &store->superblock, error);
 }
 
-/* Decides by what is in the directory whether a tree is to be made there. */
-static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *error) {
+/* Decides by what is in the directory whether a tree is to be made there. Of what others are making there just now, it
+ * can be sure only when the lock is held. */
+static rotor_status judge_place(rotor_store *store, bool locked, bool *absent, rotor_error *error) {
     const char *path = store->directory.path;
     inventory found;
     bool frames = false;
@@ -117,6 +120,9 @@ static rotor_status judge_place(rotor_store *store, bool *absent, rotor_error *e
                    : rotor_fail(error, ROTOR_EXISTS, 0, "%s holds a tree already", path);
     }
     if (found.parts || frames) {
+        if (!locked && !store->read_only && found.lock) {
+            return ROTOR_OK; /* perhaps a backup that is being made: the lock tells */
+        }
         return rotor_fail(error, ROTOR_DAMAGED, 0,
                           "%.200s holds files of a tree but no 'superblock': remove it and copy anew if it is a backup "
                           "that was not finished; else put the file back, or restore a backup",
@@ -701,12 +707,12 @@ rotor_status rotor_store_load(rotor_store *store, const char *path, const rotor_
     /* Before the lock, whose file would be left where no tree can be, and again under it. */
     bool absent = false;
     if (status == ROTOR_OK) {
-        status = judge_place(store, &absent, error);
+        status = judge_place(store, false, &absent, error);
     }
     if (status == ROTOR_OK && !store->read_only) {
         status = lock(store, error);
         if (status == ROTOR_OK) {
-            status = judge_place(store, &absent, error);
+            status = judge_place(store, true, &absent, error);
         }
     }
     if (status == ROTOR_OK && absent) {
