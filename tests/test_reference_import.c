@@ -3,6 +3,7 @@
 #include "reference_scene.h"
 
 #include <jansson.h>
+#include <limits.h>
 
 /* ---------------------------------------------------------------- the directories that the crate wrote */
 
@@ -392,6 +393,32 @@ static void a_failed_import_leaves_nothing(void **state) {
     memory_clear(&directory);
 }
 
+/* A path that the system takes, and what is made inside of it for the time of the import just not. */
+static void a_path_that_is_too_long_to_work_in(void **state) {
+    (void)state;
+    memory_directory directory = {0};
+    path_text source;
+    path_text path;
+    char longer[PATH_MAX];
+    rotor_import_report report;
+    rotor_error error;
+    write_wal_header(&directory, 4, 10);
+    path_in(source, folder, "source");
+    path_in(path, folder, "destination");
+    write_directory(&directory, source);
+    size_t begin = strlen(folder);
+    size_t name = strlen(path) - begin;
+    memset(longer, '/', sizeof longer);
+    memcpy(longer, folder, begin);
+    memcpy(longer + sizeof longer - 1 - name, path + begin, name + 1);
+    expect_status(rotor_import_reference(source, longer, NULL, &report, NULL, NULL, &error), ROTOR_IO, "%s",
+                  error.message);
+    expect(error.os_errno == ENAMETOOLONG, "\"%s\"", error.message);
+    expect(!path_exists(path), "something was left of it");
+    remove_path(source);
+    memory_clear(&directory);
+}
+
 static void sources_that_are_none_and_misuse_are_refused(void **state) {
     (void)state;
     path_text source;
@@ -515,6 +542,7 @@ int main(void) {
         cmocka_unit_test(nodes_are_found_across_shards),
         cmocka_unit_test(all_shapes_are_imported),
         cmocka_unit_test(a_failed_import_leaves_nothing),
+        cmocka_unit_test(a_path_that_is_too_long_to_work_in),
         cmocka_unit_test(sources_that_are_none_and_misuse_are_refused),
         cmocka_unit_test(a_tree_that_is_open_elsewhere_is_refused),
         cmocka_unit_test(destinations_that_are_not_free_are_left_alone),
