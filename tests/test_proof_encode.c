@@ -66,6 +66,8 @@ static void grow(model_tree *model, uint32_t arity, uint64_t size) {
 static uint8_t *encoded_inclusion(const coding *c, const rotor_inclusion_proof *proof, size_t *bytes) {
     uint8_t sentinel = 0xa5;
     *bytes = 0;
+    expect_status(c->encode_inclusion(proof, NULL, 1, bytes), ROTOR_MISUSE, "%s", c->name);
+    expect(*bytes == 0, "%s", c->name);
     expect_status(c->encode_inclusion(proof, NULL, 0, bytes), ROTOR_BUFFER_TOO_SMALL, "%s", c->name);
     size_t needed = *bytes;
     uint8_t *out = test_alloc(needed, 1);
@@ -83,6 +85,8 @@ static uint8_t *encoded_inclusion(const coding *c, const rotor_inclusion_proof *
 static uint8_t *encoded_consistency(const coding *c, const rotor_consistency_proof *proof, size_t *bytes) {
     uint8_t sentinel = 0xa5;
     *bytes = 0;
+    expect_status(c->encode_consistency(proof, NULL, 1, bytes), ROTOR_MISUSE, "%s", c->name);
+    expect(*bytes == 0, "%s", c->name);
     expect_status(c->encode_consistency(proof, NULL, 0, bytes), ROTOR_BUFFER_TOO_SMALL, "%s", c->name);
     size_t needed = *bytes;
     uint8_t *out = test_alloc(needed, 1);

@@ -31,13 +31,14 @@ static inline bool rotor_wire_all_zero(const uint8_t *bytes, size_t count) {
     return seen == 0;
 }
 
-/* The common end of argument checks of an encoder: stores the length needed, and says whether it fits. */
+/* The common end of argument checks of an encoder: stores the length needed, and says whether it fits. No buffer has no
+ * capacity. */
 static inline rotor_status rotor_wire_room(const uint8_t *out, size_t capacity, size_t *bytes, size_t needed) {
-    *bytes = needed;
-    if (capacity < needed) {
-        return ROTOR_BUFFER_TOO_SMALL;
+    if (out == NULL && capacity != 0) {
+        return ROTOR_MISUSE;
     }
-    return out != NULL ? ROTOR_OK : ROTOR_MISUSE;
+    *bytes = needed;
+    return capacity < needed ? ROTOR_BUFFER_TOO_SMALL : ROTOR_OK;
 }
 
 #endif
