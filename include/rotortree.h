@@ -36,7 +36,8 @@
  * the lock until it executes a program or ends. Reading through a snapshot takes no lock, blocks nobody and is blocked
  * by nobody. A snapshot or proof object itself is plain memory of the caller: do not write it from two threads at once.
  * The library keeps no state outside of trees but what it found the processor to be, installs no signal handlers,
- * prints nothing and never ends the process.
+ * prints nothing and never ends the process. (The system may: under a limit of file sizes, RLIMIT_FSIZE, it answers a
+ * write beyond it with SIGXFSZ. Ignore that signal to have ROTOR_FAILED instead.)
  *
  * ERRORS
  *   Whatever can fail returns a rotor_status. A call that returns anything but ROTOR_OK has changed nothing, neither
@@ -426,7 +427,7 @@ typedef struct rotor_inclusion_proof {
 ROTOR_API void rotor_inclusion_proof_free(rotor_inclusion_proof *proof);
 
 /* Number of siblings that a proof for (arity, size, index) holds. Errors: ROTOR_MISUSE (arity), ROTOR_OUT_OF_RANGE
- * (index >= size). */
+ * (index >= size, or a size above 2^58, which no tree can have). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_sibling_count(size_t *count, uint32_t arity, uint64_t size,
                                                                     uint64_t index);
 
@@ -473,7 +474,7 @@ typedef struct rotor_consistency_proof {
 ROTOR_API void rotor_consistency_proof_free(rotor_consistency_proof *proof);
 
 /* Number of hashes that a proof for (arity, old_size, new_size) holds. Errors: ROTOR_MISUSE (arity), ROTOR_OUT_OF_RANGE
- * (unless 1 <= old_size <= new_size). */
+ * (unless 1 <= old_size <= new_size <= 2^58). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_hash_count(size_t *count, uint32_t arity, uint64_t old_size,
                                                                    uint64_t new_size);
 
