@@ -409,7 +409,9 @@ static void a_path_that_is_too_long_to_work_in(void **state) {
     size_t begin = strlen(folder);
     size_t name = strlen(path) - begin;
     memset(longer, '/', sizeof longer);
-    memcpy(longer, folder, begin);
+    for (size_t i = 0; i < begin; i++) {
+        longer[i] = folder[i];
+    }
     memcpy(longer + sizeof longer - 1 - name, path + begin, name + 1);
     expect_status(rotor_import_reference(source, longer, NULL, &report, NULL, NULL, &error), ROTOR_IO, "%s",
                   error.message);

@@ -208,14 +208,20 @@ static int truncate_file(void *context, int file, uint64_t bytes) {
 }
 
 /* FUSE and network file systems remember for a while what they have said of a file. Under bindfs a file that had just
- * been linked had one name for another second, and was written to. */
+ * been linked had one name for another second, and was written to. (Filters of system calls that are older than statx()
+ * forbid it.) */
 static int status_of_file(void *context, int file, rotor_os_status *status) {
     (void)context;
     struct statx found;
-    if (statx(file, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE | STATX_NLINK, &found) != 0) {
+    if (statx(file, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE | STATX_NLINK, &found) == 0) {
+        *status = (rotor_os_status){.bytes = found.stx_size, .links = found.stx_nlink};
+        return 0;
+    }
+    struct stat remembered;
+    if ((errno != ENOSYS && errno != EPERM) || fstat(file, &remembered) != 0) {
         return -errno;
     }
-    *status = (rotor_os_status){.bytes = found.stx_size, .links = found.stx_nlink};
+    *status = (rotor_os_status){.bytes = (uint64_t)remembered.st_size, .links = remembered.st_nlink};
     return 0;
 }
 

@@ -199,6 +199,18 @@ static void names_are_counted_anew(void **state) {
     fault.links_remembered = false;
     assert_int_equal(result, 0);
     assert_int_equal(status.links, 2);
+    /* Where the call for that is forbidden, there is the older one. */
+    static const int forbidden[] = {EPERM, ENOSYS};
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
+        status = (rotor_os_status){0};
+        prepare_files(1, false, FILE_CALL_FAILS, forbidden[i]);
+        atomic_store(&fault.armed, true);
+        result = os->status(NULL, file, &status);
+        atomic_store(&fault.armed, false);
+        assert_int_equal(result, 0);
+        assert_int_equal(status.links, 2);
+        assert_int_equal(atomic_load(&fault.failed), 1);
+    }
     assert_int_equal(os->close(NULL, file), 0);
     assert_int_equal(os->unlink(NULL, folder_handle, "linked"), 0);
     assert_int_equal(os->unlink(NULL, folder_handle, "again"), 0);
