@@ -141,6 +141,11 @@ static int memory_status(void *context, int handle, rotor_os_status *status) {
     return 0;
 }
 
+static int memory_truncate(void *context, int handle, uint64_t bytes) {
+    ((memory *)context)->files[handle].length = bytes;
+    return 0;
+}
+
 static int memory_clone(void *context, int to, int from) {
     memory *all = context;
     demand(all->files[to].length == 0 && all->files[to].links == 1);
@@ -304,6 +309,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                    .read = memory_read,
                    .write = memory_write,
                    .sync = memory_sync,
+                   .truncate = memory_truncate,
                    .status = memory_status,
                    .unlink = memory_unlink,
                    .rename = memory_rename,

@@ -567,14 +567,14 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_repair(const char *path, rotor_check
                                                    rotor_progress *progress, void *context, rotor_error *error);
 
 /* Copies the tree, as it is now, to the directory `destination`, which must not exist yet or be empty, while inserts
- * and reads go on. (No checkpoint can be made meanwhile: inserts wait if four times rotor_options.checkpoint_bytes come
- * together. `progress` may not call functions that change the tree.) What the system can share between files of one
- * file system is shared: files of a level that are full are linked, which is safe, since neither tree ever writes to a
- * file that has two names. The copy is complete and durable when the call returns, and no tree before. Files are copied
- * as they are, damage included: rotor_check() of the copy says whether it is whole. When it fails, what had been copied
- * is removed. Errors: ROTOR_EXISTS (something is in `destination`), ROTOR_LOCKED (somebody else is making a tree
- * there), ROTOR_IO, ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory),
- * ROTOR_TIMED_OUT (by `progress`).
+ * and reads go on. The tree is checkpointed first, which takes room on its own file system. (No checkpoint can be made
+ * meanwhile: inserts wait if four times rotor_options.checkpoint_bytes come together. `progress` may not call functions
+ * that change the tree.) What the system can share between files of one file system is shared: files of a level that
+ * are full are linked, which is safe, since neither tree ever writes to a file that has or had two names. The copy is
+ * complete and durable when the call returns, and no tree before. Files are copied as they are, damage included:
+ * rotor_check() of the copy says whether it is whole. When it fails, what had been copied is removed. Errors:
+ * ROTOR_EXISTS (something is in `destination`), ROTOR_LOCKED (somebody else is making a tree there), ROTOR_IO,
+ * ROTOR_FAILED, ROTOR_READ_ONLY, ROTOR_OUT_OF_MEMORY, ROTOR_MISUSE (a tree in memory), ROTOR_TIMED_OUT (by `progress`).
  */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_backup(rotor_tree *tree, const char *destination, rotor_progress *progress,
                                                    void *context, rotor_error *error);

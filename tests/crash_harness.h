@@ -26,7 +26,8 @@ typedef struct crash_case {
     uint32_t variation; /* what becomes of it then */
     uint64_t again;     /* the call of the first recovery at which that dies; 0: as the variation says */
     uint32_t steps;     /* of the workload; 0: by the seed */
-    bool sync_fails;    /* instead of dying at the call, it fails if it is a sync */
+    bool sync_fails;    /* instead of dying at the call, it fails if it is a sync, ... */
+    bool disk_fills;    /* ... or for want of space if it is a write */
     bool large;         /* trees whose levels are mapped from files */
     sim_left_out left_out;
     bool tell; /* prints what happens */
@@ -55,9 +56,9 @@ typedef struct crash_run {
     crash_history history;
     rotor_tree *tree;
     test_random random;
-    bool sync_may_fail; /* the process with the failing sync still runs */
-    bool doubts_opens;  /* what an open calls durable does not count */
-    bool created;       /* an open has succeeded, so that the tree must be there from now on */
+    bool may_fail;     /* the process with the failing call still runs */
+    bool doubts_opens; /* what an open calls durable does not count */
+    bool created;      /* an open has succeeded, so that the tree must be there from now on */
     uint64_t leaf_numbers;
     uint64_t lost;        /* leaves that had been accepted and are not there after the last crash that took any */
     rotor_hash *previous; /* what the tree held before the last truncation, to be inserted again */
@@ -276,7 +277,7 @@ static inline void crash_close(crash_run *run) {
         return;
     }
     rotor_status status = rotor_close(tree, &error);
-    bool may_fail = run->files->dead || run->sync_may_fail;
+    bool may_fail = run->files->dead || run->may_fail;
     if (status == ROTOR_OK) {
         crash_all_durable(&run->history);
     } else if (!may_fail) {
@@ -302,7 +303,7 @@ static inline bool crash_reopen(crash_run *run, const char *what) {
         if (sim_open_handles(run->files) != 0) {
             return crash_violate(run, "%u files are still open behind a failed open", sim_open_handles(run->files));
         }
-        return run->files->dead || run->sync_may_fail ||
+        return run->files->dead || run->may_fail ||
                crash_violate(run, "%s: %s: %s", what, rotor_status_name(status), error.message);
     }
     run->created = true;
@@ -350,7 +351,7 @@ static inline bool crash_done(crash_run *run, rotor_status status, const char *c
     if (status == ROTOR_OK) {
         return true;
     }
-    if (!run->files->dead && !run->sync_may_fail) {
+    if (!run->files->dead && !run->may_fail) {
         rotor_error error = {0};
         if (rotor_failure(run->tree, &error) == ROTOR_OK) {
             (void)snprintf(error.message, sizeof error.message, "without a failed write");
@@ -514,7 +515,7 @@ static inline void crash_step(crash_run *run) {
 
 static inline bool crash_goes_on(const crash_run *run) {
     return !run->violated && !run->files->dead && run->tree != NULL &&
-           !(run->sync_may_fail && rotor_failure(run->tree, NULL) != ROTOR_OK);
+           !(run->may_fail && rotor_failure(run->tree, NULL) != ROTOR_OK);
 }
 
 static inline void crash_work(crash_run *run, uint32_t steps) {
@@ -644,6 +645,11 @@ static inline bool crash_live_on(crash_run *run) {
 
 /* ---------------------------------------------------------------- cases */
 
+/* Whether a call fails, and the process does not die of it. */
+static inline bool crash_ends_in_good_order(const crash_case *plan) {
+    return plan->sync_fails || plan->disk_fills;
+}
+
 static inline void crash_start(crash_run *run, const crash_case *plan) {
     memset(run, 0, sizeof *run);
     run->plan = *plan;
@@ -652,9 +658,11 @@ static inline void crash_start(crash_run *run, const crash_case *plan) {
     run->files->left_out = plan->left_out == SIM_LEAVE_OUT_PARENT ? plan->left_out : SIM_NOTHING_LEFT_OUT;
     crash_configure(run);
     crash_cut(&run->history, 0);
-    run->sync_may_fail = plan->sync_fails;
+    run->may_fail = crash_ends_in_good_order(plan);
     if (plan->sync_fails) {
         run->files->fail_sync = plan->crash;
+    } else if (plan->disk_fills) {
+        run->files->full_at = plan->crash;
     } else {
         run->files->crash_at = plan->crash;
     }
@@ -673,7 +681,7 @@ static inline void crash_start(crash_run *run, const crash_case *plan) {
     }
     run->calls = run->files->calls;
     if (!run->violated) {
-        if (plan->sync_fails) {
+        if (crash_ends_in_good_order(plan)) {
             /* The process ends in good order, and another one opens the tree on the same system. */
             crash_close(run);
             sim_revive(run->files);
@@ -715,9 +723,9 @@ static inline bool crash_variation(crash_run *run, uint32_t variation, uint64_t 
     if (run->violated) {
         return false;
     }
-    if (run->plan.sync_fails) {
-        run->sync_may_fail = false;
-        /* What had been durable before the sync failed must stay so; of what the next open says, too, by odd numbers.
+    if (crash_ends_in_good_order(&run->plan)) {
+        run->may_fail = false;
+        /* What had been durable before the call failed must stay so; of what the next open says, too, by odd numbers.
          */
         run->doubts_opens = variation % 2 == 0;
         if (!crash_recover(run, true)) {
@@ -755,9 +763,9 @@ static inline bool crash_variation(crash_run *run, uint32_t variation, uint64_t 
 static inline const char *crash_words(const crash_run *run, char text[200]) {
     const crash_case *plan = &run->plan;
     (void)snprintf(text, 200,
-                   "--seed %" PRIu64 " --crash %" PRIu64 " --variation %u --again %" PRIu64 " --steps %u%s%s",
+                   "--seed %" PRIu64 " --crash %" PRIu64 " --variation %u --again %" PRIu64 " --steps %u%s%s%s",
                    plan->seed, plan->crash, plan->variation, plan->again, plan->steps, plan->large ? " --large" : "",
-                   plan->sync_fails ? " --sync-fails" : "");
+                   plan->sync_fails ? " --sync-fails" : "", plan->disk_fills ? " --disk-fills" : "");
     return text;
 }
 

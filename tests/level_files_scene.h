@@ -83,6 +83,11 @@ static inline int counted_sync(void *context, int file) {
     return fails(c) ? -EIO : c->system->sync(c->system->context, file);
 }
 
+static inline int counted_truncate(void *context, int file, uint64_t bytes) {
+    counted *c = context;
+    return fails(c) ? -EIO : c->system->truncate(c->system->context, file, bytes);
+}
+
 static inline int counted_status(void *context, int file, rotor_os_status *status) {
     counted *c = context;
     return fails(c) ? -EIO : c->system->status(c->system->context, file, status);
@@ -139,6 +144,7 @@ static inline setup *set_up(void) {
                        .read = counted_read,
                        .write = counted_write,
                        .sync = counted_sync,
+                       .truncate = counted_truncate,
                        .status = counted_status,
                        .unlink = counted_unlink,
                        .rename = counted_rename,

@@ -118,6 +118,8 @@ typedef struct sim {
     uint64_t calls;     /* that have a number, so far */
     uint64_t crash_at;  /* the call at which the process dies; 0: none */
     uint64_t fail_sync; /* the call that, if it is a sync of a file, fails and leaves to chance what it wrote */
+    uint64_t full_at;   /* the call that, if it is a write, finds no space behind a part of what it was to write */
+    uint64_t failures;  /* of these two kinds, so far */
     bool dead;
     bool shares_blocks; /* clone() works */
     bool falls_short;   /* reads and writes are now and then interrupted or shorter than asked for */
@@ -440,6 +442,7 @@ static inline void sim_revive(sim *s) {
     s->dead = false;
     s->crash_at = 0;
     s->fail_sync = 0;
+    s->full_at = 0;
     s->calls = 0;
 }
 

@@ -311,11 +311,13 @@ static inline int64_t sim_write(void *context, int handle, const void *bytes, si
     if (!sim_begin(s)) {
         return -EIO;
     }
-    int64_t some = s->dead ? (int64_t)count : sim_short(s, count);
+    bool full = s->calls == s->full_at;
+    int64_t some = s->dead ? (int64_t)count : full ? (int64_t)(sim_next(s) % (count + 1)) : sim_short(s, count);
     if (some > 0) {
         sim_write_file(s, &s->files[of->index], bytes, (size_t)some, offset);
     }
-    return s->dead ? -EIO : some;
+    s->failures += full;
+    return s->dead ? -EIO : full ? -ENOSPC : some;
 }
 
 static inline bool sim_leaves_out(const sim *s, const char *name) {
@@ -342,6 +344,7 @@ static inline int sim_sync(void *context, int handle) {
     }
     sim_file *file = &s->files[of->index];
     if (s->calls == s->fail_sync) {
+        s->failures++;
         sim_draw_weights(s);
         sim_settle_file(s, file, SIM_BY_SEED, 0, 0);
         return -EIO;

@@ -320,6 +320,7 @@ static void sim_leaves_syncs_out_and_fails_them(void **state) {
 #define LONG_CRASHES 4000
 #define LARGE_CRASHES 150
 #define SYNC_CRASHES 2000
+#define FAILED_RECOVERY_CRASHES 6000
 
 typedef struct tally {
     uint64_t workloads;
@@ -358,6 +359,7 @@ static uint64_t count_calls(const crash_case *plan, uint64_t *first_calls, tally
     crash_run run;
     alone.crash = 0;
     alone.sync_fails = false;
+    alone.disk_fills = false;
     crash_start(&run, &alone);
     note(t, &run, !run.violated);
     uint64_t calls = run.calls;
@@ -383,8 +385,8 @@ static void die_at(const crash_case *plan, uint32_t first_variation, uint32_t va
 /* The same, with a recovery that dies at each of its calls in turn. */
 static void die_again_at_every_call(const crash_case *plan, uint32_t variation, tally *t) {
     crash_run run;
-    bool died = true;
     crash_start(&run, plan);
+    bool died = !crash_ends_in_good_order(plan) || run.files->failures > 0; /* else there is nothing to recover from */
     for (uint64_t again = 1; died && goes_on(t); again++) {
         crash_run copy = crash_copy(&run);
         note(t, &copy, crash_variation(&copy, variation, again));
@@ -487,6 +489,32 @@ static void failed_syncs_are_not_believed(void **state) {
     fail_syncs(1, "failed syncs and what opens say then");
 }
 
+static void recoveries_die(crash_case plan, uint64_t seed, const char *what) {
+    tally t = {.workloads = 0};
+    for (uint64_t w = 0; goes_on_for(&t, FAILED_RECOVERY_CRASHES); w++) {
+        plan.seed = seed + w;
+        plan.crash = 0;
+        uint64_t first = 0;
+        uint64_t calls = count_calls(&plan, &first, &t);
+        for (plan.crash = first + 1; plan.crash <= calls && goes_on_for(&t, FAILED_RECOVERY_CRASHES); plan.crash++) {
+            die_again_at_every_call(&plan, (uint32_t)(plan.crash % 4), &t);
+        }
+    }
+    finish(what, &t);
+}
+
+/* The first open behind a failed sync dies as well. What had been acknowledged before is neither written over by it nor
+ * called damaged afterwards. */
+static void recoveries_from_failed_syncs_die_at_every_call(void **state) {
+    (void)state;
+    recoveries_die((crash_case){.steps = 16, .sync_fails = true}, test_seed(5500), "recoveries from failed syncs");
+}
+
+static void recoveries_from_a_full_disk_die_at_every_call(void **state) {
+    (void)state;
+    recoveries_die((crash_case){.steps = 16, .disk_fills = true}, test_seed(5700), "recoveries from a full disk");
+}
+
 /* ---------------------------------------------------------------- canaries */
 
 #define MOST_CANARY_CRASHES 3000
@@ -547,6 +575,8 @@ int main(void) {
         cmocka_unit_test(large_trees_die_by_seed),
         cmocka_unit_test(failed_syncs_lose_nothing_older),
         cmocka_unit_test(failed_syncs_are_not_believed),
+        cmocka_unit_test(recoveries_from_failed_syncs_die_at_every_call),
+        cmocka_unit_test(recoveries_from_a_full_disk_die_at_every_call),
         cmocka_unit_test(a_missing_sync_of_the_log_is_noticed),
         cmocka_unit_test(a_missing_sync_of_level_files_is_noticed),
         cmocka_unit_test(a_missing_sync_of_the_superblock_is_noticed),

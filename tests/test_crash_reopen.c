@@ -249,6 +249,65 @@ static void killed_in_a_checkpoint_and_power_is_lost_in_the_next(void **state) {
     expect(p.made > 10, "%" PRIu64 " runs", p.made);
 }
 
+/* Opens that distrust what they see die one after another, before one of them has committed it: each must know what the
+ * one before had not proven. */
+static void doubting_opens_die_in_a_row(void **state) {
+    (void)state;
+    uint64_t failed = 0;
+    for (pairs p = pairs_of(1, 12); pairs_next(&p);) {
+        life l;
+        rotor_error error = {0};
+        life_try(&l, &p, 4, "three opens");
+        life_insert(&l, 5);
+        l.s->fail_sync = l.s->calls + 1 + p.seed % 4;
+        l.s->random = p.seed;
+        bool fails = rotor_flush(l.tree) == ROTOR_FAILED;
+        life_end_process(&l);
+        sim_revive(l.s);
+        if (!fails) {
+            life_end(&l);
+            continue;
+        }
+        failed++;
+        l.s->crash_at = p.first;
+        p.first_passed = life_open(&l, &error) == ROTOR_OK;
+        life_kill(&l);
+        l.s->crash_at = p.second;
+        p.second_passed = life_open(&l, &error) == ROTOR_OK;
+        life_judge(&l, &p);
+    }
+    expect(failed > 0, "no sync failed");
+}
+
+/* A process that was killed has given the superblock its name, as an import does at its end, and has not synced the
+ * directory. The next one writes nothing there for as long as it only appends. */
+static void a_name_that_was_not_synced_is_relied_upon(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        life l;
+        (void)snprintf(l.what, sizeof l.what, "a name");
+        life_begin(&l, 0);
+        for (int i = 0; i < 3; i++) {
+            life_insert_durably(&l, 1);
+            expect_ok(rotor_checkpoint(l.tree), "checkpoint");
+        }
+        expect_ok(rotor_close(l.tree, NULL), "close");
+        l.tree = NULL;
+        const rotor_os *os = &l.s->os;
+        int directory = os->open_directory(os->context, HERE);
+        assert_int_equal(os->rename(os->context, directory, "superblock", "superblock.unfinished"), 0);
+        assert_int_equal(os->sync_directory(os->context, directory), 0);
+        assert_int_equal(os->rename(os->context, directory, "superblock.unfinished", "superblock"), 0);
+        os->close(os->context, directory);
+        life_kill(&l);
+        life_recover(&l);
+        life_insert_durably(&l, 5);
+        life_lose_power(&l, seed);
+        life_recover(&l);
+        life_end(&l);
+    }
+}
+
 /* ---------------------------------------------------------------- truncations below what the level files hold */
 
 /* Forty committed leaves and twelve that an extent names; a truncation to `cut` and other leaves, by a flush or a
@@ -392,6 +451,8 @@ int main(void) {
         cmocka_unit_test(killed_in_a_flush_and_a_sync_fails_while_opening),
         cmocka_unit_test(a_sync_fails_while_closing_and_power_is_lost_while_opening),
         cmocka_unit_test(killed_in_a_checkpoint_and_power_is_lost_in_the_next),
+        cmocka_unit_test(doubting_opens_die_in_a_row),
+        cmocka_unit_test(a_name_that_was_not_synced_is_relied_upon),
         cmocka_unit_test(killed_in_a_truncation_and_power_is_lost_in_a_checkpoint),
         cmocka_unit_test(a_later_frame_of_a_torn_flush_never_comes_back),
     };

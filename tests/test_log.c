@@ -212,6 +212,24 @@ static void a_large_extent_comes_back(void **state) {
     scene_end(&s);
 }
 
+/* The leaves of extents must be synced before their frames are written: who adds frames is told in time. */
+static void a_full_buffer_is_announced(void **state) {
+    (void)state;
+    scene s;
+    scene_begin(&s);
+    uint64_t announced = 0;
+    uint8_t leaf[32] = {1};
+    for (unsigned i = 0; i < 10000; i++) {
+        uint64_t writes = s.fs.writes;
+        bool full = rotor_log_is_full(&s.log);
+        expect_ok(rotor_log_extent(&s.log, leaf, 1, &s.error), "%s", s.error.message);
+        expect((s.fs.writes != writes) == full, "frame %u: %s", i, full ? "nothing written" : "written unannounced");
+        announced += full;
+    }
+    expect(announced > 1, "%" PRIu64 " times full", announced);
+    scene_end(&s);
+}
+
 static void calls_are_few(void **state) {
     (void)state;
     scene s;
@@ -458,6 +476,7 @@ int main(void) {
         cmocka_unit_test(names_are_sixteen_digits),
         cmocka_unit_test(what_is_appended_is_replayed),
         cmocka_unit_test(a_large_extent_comes_back),
+        cmocka_unit_test(a_full_buffer_is_announced),
         cmocka_unit_test(calls_are_few),
         cmocka_unit_test(a_reader_may_stop),
         cmocka_unit_test(a_lost_level_file_is_not_an_io_error),

@@ -338,7 +338,7 @@ typedef struct busy_disk {
 
 static bool copies_alone(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
-    bool alone = store->copying && store->truncating == 0;
+    bool alone = store->copying && store->cuts_waiting == 0;
     pthread_mutex_unlock(&store->mutex);
     return alone;
 }
@@ -387,6 +387,164 @@ static void checkpoints_beside_truncations(void **state) {
     store_end(&s);
 }
 
+#define MOST_FILES 1024
+#define HALF_A_MINUTE_MS 30000
+#define MOST_LOOKS 60000 /* a millisecond apart */
+
+/* A disk on which level files that a checkpoint syncs take until they are let go. */
+typedef struct stuck_disk {
+    rotor_os layer;
+    _Atomic bool is_level[MOST_FILES]; /* by what it was opened as last */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool stuck; /* under `mutex`, as is the other one */
+    bool let_go;
+} stuck_disk;
+
+static _Thread_local bool is_checkpointer;
+
+static int open_and_note(void *context, int directory, const char *name, unsigned flags, uint32_t mode) {
+    stuck_disk *disk = context;
+    const rotor_os *below = rotor_os_system();
+    int file = below->open(below->context, directory, name, flags, mode);
+    if (file >= 0 && file < MOST_FILES) {
+        atomic_store(&disk->is_level[file], strncmp(name, "level-", 6) == 0);
+    }
+    return file;
+}
+
+static int sync_when_let_go(void *context, int file) {
+    stuck_disk *disk = context;
+    if (is_checkpointer && file < MOST_FILES && atomic_load(&disk->is_level[file])) {
+        pthread_mutex_lock(&disk->mutex);
+        disk->stuck = true;
+        while (!disk->let_go) {
+            pthread_cond_wait(&disk->changed, &disk->mutex);
+        }
+        pthread_mutex_unlock(&disk->mutex);
+    }
+    const rotor_os *below = rotor_os_system();
+    return below->sync(below->context, file);
+}
+
+static void stuck_disk_begin(stuck_disk *disk, store_scene *s) {
+    memset(disk, 0, sizeof *disk);
+    disk->layer = *rotor_os_system(); /* whose functions take no context */
+    disk->layer.context = disk;
+    disk->layer.open = open_and_note;
+    disk->layer.sync = sync_when_let_go;
+    assert_int_equal(pthread_mutex_init(&disk->mutex, NULL), 0);
+    assert_int_equal(pthread_cond_init(&disk->changed, NULL), 0);
+    s->setup.os = &disk->layer;
+}
+
+static void let_go(stuck_disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    disk->let_go = true;
+    pthread_cond_broadcast(&disk->changed);
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+static void stuck_disk_end(stuck_disk *disk) {
+    (void)pthread_cond_destroy(&disk->changed);
+    (void)pthread_mutex_destroy(&disk->mutex);
+}
+
+static bool is_stuck(stuck_disk *disk, rotor_store *store) {
+    (void)store;
+    pthread_mutex_lock(&disk->mutex);
+    bool stuck = disk->stuck && !disk->let_go;
+    pthread_mutex_unlock(&disk->mutex);
+    return stuck;
+}
+
+static bool a_cut_waits(stuck_disk *disk, rotor_store *store) {
+    pthread_mutex_lock(&store->mutex);
+    bool waits = store->copying && store->cuts_waiting == 1;
+    pthread_mutex_unlock(&store->mutex);
+    return waits && is_stuck(disk, store);
+}
+
+static bool comes_true(bool (*what)(stuck_disk *, rotor_store *), stuck_disk *disk, rotor_store *store) {
+    for (unsigned looks = 0; looks < MOST_LOOKS; looks++) {
+        if (what(disk, store)) {
+            return true;
+        }
+        (void)usleep(1000);
+    }
+    return false;
+}
+
+static void *checkpoint_once(void *argument) {
+    bystander *me = argument;
+    is_checkpointer = true;
+    me->status = rotor_checkpoint(me->tree);
+    return NULL;
+}
+
+static void *truncate_to_900(void *argument) {
+    bystander *me = argument;
+    me->status = rotor_truncate(me->tree, NULL, 900);
+    return NULL;
+}
+
+/* Small batches, which the log takes, and large ones, which level files take. The first status that is another. */
+static rotor_status insert_and_wait(store_scene *s) {
+    rotor_status status = ROTOR_OK;
+    for (unsigned i = 0; status == ROTOR_OK && i < 20; i++) {
+        rotor_token token = store_insert(s, i % 2 == 0 ? 1 : 40);
+        status = rotor_wait(s->tree, &token, HALF_A_MINUTE_MS);
+    }
+    return status;
+}
+
+/* A truncation waits for the checkpoint, however long that takes; those who insert wait for neither. */
+static void inserts_beside_a_truncation_that_waits(void **state) {
+    (void)state;
+    store_scene s;
+    stuck_disk disk;
+    bystander checkpointer;
+    bystander truncator;
+    pthread_t threads[2];
+    store_begin(&s, 24, 4);
+    stuck_disk_begin(&disk, &s);
+    s.options.flush_interval_ms = ONE_HOUR_MS; /* without a thread in the background, waits would have no limit */
+    store_open(&s);
+    rotor_store *store = s.tree->store;
+    (void)store_insert(&s, 1000);
+    expect_ok(rotor_flush(s.tree), "flush"); /* so that a checkpoint has only level files to write */
+    bystander_begin(&checkpointer, &threads[0], &s, NULL, checkpoint_once);
+    bool stuck = comes_true(is_stuck, &disk, store);
+    bystander_begin(&truncator, &threads[1], &s, NULL, truncate_to_900);
+    bool waits = stuck && comes_true(a_cut_waits, &disk, store);
+    rotor_status inserted = insert_and_wait(&s);
+    bool still_waits = a_cut_waits(&disk, store);
+    uint64_t durable = store_statistics(&s).durable_size;
+    /* First, so that nobody is left behind where one of these is not as it should be. */
+    let_go(&disk);
+    assert_int_equal(pthread_join(threads[0], NULL), 0);
+    assert_int_equal(pthread_join(threads[1], NULL), 0);
+    expect(stuck, "no level file was synced");
+    expect(waits, "the truncation did not wait");
+    expect_ok(inserted, "inserts");
+    expect(still_waits, "what was to be waited for was over");
+    expect(durable == s.model.count, "%" PRIu64 " of %" PRIu64 " were durable", durable, s.model.count);
+    expect_ok(checkpointer.status, "checkpoint");
+    expect_ok(truncator.status, "truncation");
+
+    model_tree_cut(&s.model, 900); /* with all that was inserted while it waited */
+    store_expect_whole(&s, s.tree, "cut");
+    expect_ok(insert_and_wait(&s), "afterwards");
+    store_expect_durable(&s, s.model.count, "afterwards");
+    store_close(&s);
+    stuck_disk_end(&disk);
+    s.setup.os = NULL;
+    s.options.verify_at_open = ROTOR_VERIFY_FULL;
+    store_open(&s);
+    store_expect_whole(&s, s.tree, "opened");
+    store_end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_who_wait),
@@ -397,6 +555,7 @@ int main(void) {
         cmocka_unit_test(what_is_handed_over_to_a_thread_that_ends),
         cmocka_unit_test(single_leaves_after_a_failure),
         cmocka_unit_test(checkpoints_beside_truncations),
+        cmocka_unit_test(inserts_beside_a_truncation_that_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -385,15 +385,20 @@ static struct {
     bool syncs_fail;
     bool writes_fail;
     uint64_t most; /* bytes that a failing write still takes */
+    int error;     /* instead of EIO for a sync and ENOSPC for a write; or 0 */
 } failing;
 
+static int failure_or(int usual) {
+    return -(failing.error != 0 ? failing.error : usual);
+}
+
 static int failing_sync(void *context, int file) {
-    return failing.syncs_fail ? -EIO : rotor_os_system()->sync(context, file);
+    return failing.syncs_fail ? failure_or(EIO) : rotor_os_system()->sync(context, file);
 }
 
 static int64_t failing_write(void *context, int file, const void *bytes, size_t count, uint64_t offset) {
     if (failing.writes_fail && failing.most == 0) {
-        return -ENOSPC;
+        return failure_or(ENOSPC);
     }
     if (failing.writes_fail && count > failing.most) {
         count = (size_t)failing.most;
@@ -408,6 +413,7 @@ static void begin_failing(store_scene *s, uint64_t seed) {
     failing.os.write = failing_write;
     failing.syncs_fail = false;
     failing.writes_fail = false;
+    failing.error = 0;
     store_begin(s, seed, 3);
     s->setup.os = &failing.os;
     store_open(s);
@@ -440,6 +446,15 @@ static void expect_failed(store_scene *s, const rotor_token *lost, const rotor_t
     store_expect_proofs(s, s->tree, 20, "reading goes on");
 }
 
+/* More than none says that the next open must not believe what the system shows (docs/durability.md, R11). */
+static uint64_t lock_bytes(const store_scene *s) {
+    char path[FOLDER_PATH + 60];
+    struct stat facts;
+    (void)snprintf(path, sizeof path, "%s/lock", s->path);
+    expect(stat(path, &facts) == 0, "%s: %s", path, strerror(errno));
+    return (uint64_t)facts.st_size;
+}
+
 /* Closes, which must report the failure, and finds again what had been durable, or the moment that was lost. */
 static void close_failed(store_scene *s, uint64_t durable, int cause) {
     rotor_error error = {0};
@@ -452,6 +467,7 @@ static void close_failed(store_scene *s, uint64_t durable, int cause) {
     failing.syncs_fail = false;
     failing.writes_fail = false;
     store_open(s);
+    expect(lock_bytes(s) == 0, "what was in doubt is not any more");
     uint64_t found = rotor_size(s->tree);
     expect(found >= durable && found <= accepted, "%" PRIu64 " leaves", found);
     model_tree_cut(&s->model, found);
@@ -516,6 +532,69 @@ static void closing_reports_its_own_failure(void **state) {
         failing.most = 0;
         close_failed(&s, 105, kind < 2 ? EIO : ENOSPC);
     }
+}
+
+typedef struct way_to_fail {
+    bool of_a_sync;
+    int error;
+    uint64_t marks;
+} way_to_fail;
+
+enum doubtful_call { SMALL_FLUSH, LARGE_FLUSH, CHECKPOINT, DOUBTFUL_CALLS };
+
+static void fail_and_look(const way_to_fail *way, enum doubtful_call call) {
+    store_scene s;
+    uint64_t durable = 105;
+    begin_failing(&s, 15);
+    (void)store_insert(&s, call == LARGE_FLUSH ? 40 : 3);
+    if (call == CHECKPOINT) {
+        expect_ok(rotor_flush(s.tree), "flush");
+        durable = s.model.count;
+    }
+    failing.error = way->error;
+    failing.syncs_fail = way->of_a_sync;
+    failing.writes_fail = !way->of_a_sync;
+    failing.most = 40;
+    rotor_status status = call == CHECKPOINT ? rotor_checkpoint(s.tree) : rotor_flush(s.tree);
+    expect_status(status, ROTOR_FAILED, "call %d", call);
+    expect(lock_bytes(&s) == way->marks, "call %d: %s of %s: %" PRIu64 " bytes of mark", call, strerror(way->error),
+           way->of_a_sync ? "a sync" : "a write", lock_bytes(&s));
+    close_failed(&s, durable, way->error);
+}
+
+/* A sync that failed, for whatever reason, leaves doubt about what had been written. A write for which there was no
+ * space does not: what it did not take is nowhere, and everything else is as it was. */
+static void only_what_leaves_doubt_marks_the_lock_file(void **state) {
+    (void)state;
+    static const way_to_fail ways[] = {
+        {false, ENOSPC, 0}, {false, EDQUOT, 0}, {false, EFBIG, 0}, {false, EIO, 1},
+        {true, EIO, 1},     {true, ENOSPC, 1},  {true, EDQUOT, 1},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        for (int call = 0; call < DOUBTFUL_CALLS; call++) {
+            fail_and_look(&ways[i], (enum doubtful_call)call);
+        }
+    }
+}
+
+/* Two threads write. One finds no space, and by the time the other's sync fails the tree has failed already. */
+static void a_sync_that_fails_behind_a_full_disk_marks_as_well(void **state) {
+    (void)state;
+    store_scene s;
+    rotor_error error = {0};
+    begin_failing(&s, 16);
+    (void)store_insert(&s, 3);
+    failing.writes_fail = true;
+    failing.most = 40;
+    expect_status(rotor_flush(s.tree), ROTOR_FAILED, "flush");
+    assert_int_equal(lock_bytes(&s), 0);
+    rotor_store *store = s.tree->store;
+    failing.syncs_fail = true;
+    rotor_status status = rotor_file_sync(&store->superblock_file, &error);
+    expect_status(status, ROTOR_IO, "%s", error.message);
+    rotor_store_fail(store, &error);
+    assert_int_equal(lock_bytes(&s), 1);
+    close_failed(&s, 105, ENOSPC);
 }
 
 /* Whoever waits for the background thread is told, too. */
@@ -598,6 +677,8 @@ int main(void) {
         cmocka_unit_test(a_failed_flush_is_not_forgotten),
         cmocka_unit_test(a_failed_checkpoint_is_not_forgotten),
         cmocka_unit_test(closing_reports_its_own_failure),
+        cmocka_unit_test(only_what_leaves_doubt_marks_the_lock_file),
+        cmocka_unit_test(a_sync_that_fails_behind_a_full_disk_marks_as_well),
         cmocka_unit_test(a_failed_flush_in_the_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -474,6 +474,48 @@ static void a_tree_that_is_just_being_made(void **state) {
     }
 }
 
+static struct {
+    rotor_os os;
+    unsigned removals; /* still to come */
+} removing;
+
+static int lock_what_is_gone(void *context, int file) {
+    const store_scene *s = meanwhile.scene;
+    if (removing.removals > 0) {
+        char path[FOLDER_PATH + 60];
+        removing.removals--;
+        (void)snprintf(path, sizeof path, "%s/lock", s->path);
+        expect(unlink(path) == 0, "%s: %s", path, strerror(errno));
+    }
+    return rotor_os_system()->lock(context, file);
+}
+
+/* A backup that fails removes its files, while another process is about to lock one of them. A lock on a file without a
+ * name keeps nobody out. */
+static void a_lock_that_is_removed_meanwhile(void **state) {
+    (void)state;
+    for (unsigned removals = 1; removals <= 3; removals++) {
+        store_scene s;
+        rotor_tree *second = NULL;
+        rotor_error error;
+        store_begin(&s, 72, 4);
+        removing.os = *rotor_os_system();
+        removing.os.lock = lock_what_is_gone;
+        removing.removals = removals;
+        meanwhile.scene = &s;
+        s.setup.os = &removing.os;
+        store_open(&s);
+        assert_int_equal(removing.removals, 0);
+        rotor_status status = store_open_at(&second, s.path, &s.options, NULL, &error);
+        expect_status(status, ROTOR_LOCKED, "a second writer");
+        (void)store_insert(&s, 5);
+        store_close(&s);
+        store_open(&s);
+        store_expect_whole(&s, s.tree, "opened again");
+        store_end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
@@ -483,6 +525,7 @@ int main(void) {
         cmocka_unit_test(messages_say_what_to_do),
         cmocka_unit_test(what_the_system_refuses),
         cmocka_unit_test(a_tree_that_is_just_being_made),
+        cmocka_unit_test(a_lock_that_is_removed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,7 +321,8 @@ static uint64_t level_bytes_of(const char *path) {
     uint64_t bytes = 0;
     image_read(&whole, path);
     for (size_t i = 0; i < whole.count; i++) {
-        bytes += strncmp(whole.files[i].name, "level-", 6) == 0 ? whole.files[i].count : 0;
+        /* Without the byte that marks a shared shard. */
+        bytes += strncmp(whole.files[i].name, "level-", 6) == 0 ? whole.files[i].count / 32 * 32 : 0;
     }
     image_free(&whole);
     return bytes;

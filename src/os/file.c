@@ -82,6 +82,7 @@ rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os
     directory->handle = -1;
     directory->file_mode = file_mode;
     atomic_init(&directory->syncs, 0);
+    atomic_init(&directory->sync_failed, false);
     atomic_init(&directory->written_bytes, 0);
     directory->path = strdup(path);
     if (directory->path == NULL) {
@@ -151,7 +152,44 @@ rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error) {
     atomic_fetch_add_explicit(&directory->syncs, 1, memory_order_relaxed);
     int result = directory->os->sync_directory(directory->os->context, directory->handle);
-    return result == 0 ? ROTOR_OK : rotor_file_fail(directory, NULL, "fsync", result, error);
+    if (result == 0) {
+        return ROTOR_OK;
+    }
+    atomic_store(&directory->sync_failed, true);
+    return rotor_file_fail(directory, NULL, "fsync", result, error);
+}
+
+rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, const char *name, bool is_new,
+                                  rotor_error *error) {
+    const rotor_os *os = directory->os;
+    rotor_os_status found = {0};
+    while (found.links == 0) { /* somebody may have removed it since it was opened, and the next one made another */
+        rotor_status status = rotor_file_open(file, directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
+        if (status != ROTOR_OK) {
+            return status;
+        }
+        int result = os->lock(os->context, file->handle);
+        if (result == 0) {
+            status = rotor_file_status(file, &found, error);
+        } else if (result == -EWOULDBLOCK) {
+            status = rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK,
+                                "%.200s is open for writing in another process, or by another handle of this one: wait "
+                                "until that has closed it; reading needs no lock",
+                                directory->path);
+        } else {
+            status = rotor_file_fail(directory, name, "flock", result, error);
+        }
+        if (status != ROTOR_OK && status != ROTOR_LOCKED && is_new) {
+            (void)rotor_file_remove(directory, name, NULL); /* held by this call, or by nobody as it cannot be locked */
+        }
+        if (status != ROTOR_OK || found.links == 0) {
+            rotor_file_close(file);
+        }
+        if (status != ROTOR_OK) {
+            return status;
+        }
+    }
+    return ROTOR_OK;
 }
 
 rotor_status rotor_file_remove(rotor_directory *directory, const char *name, rotor_error *error) {
@@ -277,7 +315,11 @@ rotor_status rotor_file_sync(const rotor_file *file, rotor_error *error) {
     const rotor_os *os = file->directory->os;
     atomic_fetch_add_explicit(&file->directory->syncs, 1, memory_order_relaxed);
     int result = os->sync(os->context, file->handle);
-    return result == 0 ? ROTOR_OK : rotor_file_fail(file->directory, file->name, "fdatasync", result, error);
+    if (result == 0) {
+        return ROTOR_OK;
+    }
+    atomic_store(&file->directory->sync_failed, true);
+    return rotor_file_fail(file->directory, file->name, "fdatasync", result, error);
 }
 
 rotor_status rotor_file_truncate(const rotor_file *file, uint64_t bytes, rotor_error *error) {

@@ -18,6 +18,7 @@ typedef struct rotor_directory {
     uint32_t file_mode;
     _Atomic uint64_t syncs;
     _Atomic uint64_t written_bytes;
+    _Atomic bool sync_failed; /* of the directory or a file in it: the system may show what it has given up to write */
 } rotor_directory;
 
 /* A file of a directory. `handle` is -1 when it is not open. */
@@ -41,6 +42,11 @@ void rotor_directory_close(rotor_directory *directory);
 rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *path, uint32_t mode, bool *made,
                                                 rotor_error *error);
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error);
+/* Opens the file `name`, which is made where there is none, and locks it, until it is closed: ROTOR_LOCKED when
+ * somebody else has. With `is_new`, which says that nobody relies on the directory yet, a file that cannot be locked is
+ * removed again. `file` is closed after a failure. */
+rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, const char *name, bool is_new,
+                                  rotor_error *error);
 
 /* ROTOR_NOT_FOUND when there is no such file (and NEW: ROTOR_EXISTS when there is one); ROTOR_DAMAGED, with an errno,
  * when something of that name is no regular file. */

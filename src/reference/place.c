@@ -181,24 +181,6 @@ static rotor_status judge(rotor_reference_place *place, rotor_error *error) {
     return status;
 }
 
-static rotor_status lock(rotor_reference_place *place, rotor_error *error) {
-    rotor_directory *directory = &place->directory;
-    rotor_status status = rotor_file_open(&place->lock, directory, LOCK, ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
-    if (status != ROTOR_OK) {
-        return status;
-    }
-    int result = directory->os->lock(directory->os->context, place->lock.handle);
-    if (result == -EWOULDBLOCK) {
-        return rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK, "%.300s is open for writing in this or another process",
-                          directory->path);
-    }
-    if (result != 0) {
-        (void)rotor_file_remove(directory, LOCK, NULL); /* nobody can hold what cannot be locked */
-        return rotor_file_fail(directory, LOCK, "flock", result, error);
-    }
-    return ROTOR_OK;
-}
-
 static rotor_status make_directory(rotor_reference_place *place, const rotor_os *os, const char *path,
                                    uint32_t file_mode, rotor_error *error) {
     uint32_t mode = file_mode | 0700u | (file_mode & 0444u) >> 2; /* whoever may read may search */
@@ -233,7 +215,7 @@ rotor_status rotor_reference_place_take(rotor_reference_place *place, const roto
         status = judge(place, error);
     }
     if (status == ROTOR_OK) {
-        status = lock(place, error);
+        status = rotor_directory_lock(&place->lock, &place->directory, LOCK, true, error);
     }
     if (status == ROTOR_OK) {
         status = judge(place, error);

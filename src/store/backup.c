@@ -72,16 +72,24 @@ static rotor_status copy_bytes(backup *copy, const rotor_file *to, const rotor_f
     return status == ROTOR_OK ? rotor_file_sync(to, error) : status;
 }
 
-static rotor_status copy_shard(backup *copy, const char *name, uint64_t bytes, bool full, rotor_error *error) {
+static rotor_status copy_shard(backup *copy, uint32_t level, uint64_t shard, uint64_t bytes, bool full,
+                               rotor_error *error) {
     rotor_directory *source = &copy->store->directory;
-    const rotor_os *os = source->os;
-    /* A full shard is never written to again under both names (docs/durability.md, R13). */
-    if (full && os->link(os->context, source->handle, name, copy->target.handle, name) == 0) {
-        return report(copy, bytes, error);
+    rotor_status status = ROTOR_OK;
+    if (full) {
+        /* It is never written to again under either name (docs/durability.md, R13). */
+        bool linked;
+        status =
+            rotor_level_files_link(&linked, source, &copy->target, copy->superblock.shard_bits, level, shard, error);
+        if (status != ROTOR_OK || linked) {
+            return status == ROTOR_OK ? report(copy, bytes, error) : status;
+        }
     }
+    char name[40];
+    rotor_level_file_name(name, level, shard);
     rotor_file from = ROTOR_FILE_CLOSED;
     rotor_file to = ROTOR_FILE_CLOSED;
-    rotor_status status = rotor_file_open(&from, source, name, ROTOR_OS_READ, error);
+    status = rotor_file_open(&from, source, name, ROTOR_OS_READ, error);
     if (status == ROTOR_OK) {
         status = rotor_file_open(&to, &copy->target, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE | ROTOR_OS_NEW, error);
     }
@@ -101,9 +109,7 @@ static rotor_status copy_levels(backup *copy, rotor_error *error) {
         for (uint64_t shard = 0; status == ROTOR_OK && shard * shard_nodes < nodes; shard++) {
             uint64_t rest = nodes - shard * shard_nodes;
             bool full = rest >= shard_nodes;
-            char name[40];
-            rotor_level_file_name(name, level, shard);
-            status = copy_shard(copy, name, (full ? shard_nodes : rest) * ROTOR_HASH_BYTES, full, error);
+            status = copy_shard(copy, level, shard, (full ? shard_nodes : rest) * ROTOR_HASH_BYTES, full, error);
         }
     }
     return status;
@@ -115,14 +121,11 @@ static int remove_name(void *context, const char *name) {
 }
 
 /* Takes back what was made; what cannot be removed stays, without a superblock. */
-static void remove_target(backup *copy, const char *destination) {
+static void remove_files(backup *copy) {
     const rotor_os *os = copy->target.os;
     if (copy->owned) {
         (void)rotor_file_remove(&copy->target, ROTOR_SUPERBLOCK_NAME, NULL);
         (void)os->list(os->context, copy->target.handle, remove_name, &copy->target);
-    }
-    if (copy->made) {
-        (void)os->remove_directory(os->context, destination);
     }
 }
 
@@ -131,18 +134,9 @@ static void remove_target(backup *copy, const char *destination) {
 static rotor_status lock_target(backup *copy, uint32_t mode, const char *destination, rotor_error *error) {
     const rotor_os *os = copy->target.os;
     bool made_again;
-    rotor_status status = rotor_file_open(&copy->lock, &copy->target, "lock", ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
+    rotor_status status = rotor_directory_lock(&copy->lock, &copy->target, "lock", true, error);
     if (status != ROTOR_OK) {
         return status;
-    }
-    int result = os->lock(os->context, copy->lock.handle);
-    if (result == -EWOULDBLOCK) {
-        return rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK, "%s is open for writing in this or another process",
-                          destination);
-    }
-    if (result < 0) {
-        (void)rotor_file_remove(&copy->target, "lock", NULL); /* nobody can hold what cannot be locked */
-        return rotor_file_fail(&copy->target, "lock", "flock", result, error);
     }
     status = rotor_directory_make_or_take_empty(os, destination, mode, &made_again, error);
     if (status != ROTOR_OK && status != ROTOR_EXISTS) {
@@ -206,10 +200,14 @@ rotor_status rotor_store_backup(rotor_store *store, const char *destination, rot
         }
     }
     if (status != ROTOR_OK) {
-        remove_target(&copy, destination);
+        remove_files(&copy);
     }
     rotor_file_close(&copy.lock);
     rotor_directory_close(&copy.target);
+    if (status != ROTOR_OK && copy.made) {
+        /* Last: some file systems keep the name of a file that is removed while it is open. */
+        (void)store->directory.os->remove_directory(store->directory.os->context, destination);
+    }
     free(copy.buffer);
     return status;
 }

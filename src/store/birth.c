@@ -24,6 +24,7 @@ rotor_status rotor_birth(rotor_directory *directory, rotor_superblock *superbloc
     const rotor_os *os = directory->os;
     int result = os->sync_parent(os->context, directory->path);
     if (result < 0) {
+        atomic_store(&directory->sync_failed, true);
         return rotor_file_fail(directory, "..", "fsync", result, error);
     }
     atomic_fetch_add_explicit(&directory->syncs, 1, memory_order_relaxed);

@@ -27,7 +27,7 @@ typedef struct commit_target {
 
 static bool is_interrupted(rotor_store *store) {
     pthread_mutex_lock(&store->mutex);
-    bool interrupted = store->truncating > 0 || atomic_load(&store->failed);
+    bool interrupted = store->cuts_waiting > 0 || atomic_load(&store->failed);
     pthread_mutex_unlock(&store->mutex);
     return interrupted;
 }
@@ -227,10 +227,22 @@ static rotor_status commit(rotor_store *store, const commit_target *next, rotor_
     return remove_segments(store, error);
 }
 
+/* Lets truncations that wait go first. False when there was none. Under the store's mutex. */
+static bool await_cuts(rotor_store *store) {
+    bool waited = false;
+    while (store->cuts_waiting > 0) {
+        (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
+        waited = true;
+    }
+    return waited;
+}
+
 /* Flushes, and makes the log begin a segment at what is then durable, unless there is nothing to commit. */
 static rotor_status begin_copying(rotor_store *store, commit_target *next, bool *nothing) {
     pthread_mutex_lock(&store->mutex);
-    rotor_store_await_flush(store);
+    do {
+        rotor_store_await_flush(store);
+    } while (await_cuts(store));
     store->flushing = true;
     store->copying = true;
     pthread_mutex_unlock(&store->mutex);

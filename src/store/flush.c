@@ -160,10 +160,14 @@ static rotor_status write_cut(rotor_store *store, rotor_error *error) {
 }
 
 /* Writes leaves straight into the level files and only their range and checksum into the log: 32 bytes a leaf instead
- * of 64. */
+ * of 64. No frame is written before the leaves that it names are synced: whoever finds it, on the disk or in the
+ * system's memory, need not doubt them (docs/durability.md, R2). */
 static rotor_status write_extent(rotor_store *store, uint64_t first, uint64_t count, const uint8_t *leaves,
                                  rotor_error *error) {
     rotor_status status = rotor_level_files_write(&store->leaf_files, 0, first, count, leaves, error);
+    if (status == ROTOR_OK && rotor_log_is_full(&store->log)) {
+        status = rotor_level_files_sync(&store->leaf_files, error);
+    }
     if (status == ROTOR_OK) {
         status = rotor_log_extent(&store->log, leaves, count, error);
     }
@@ -272,8 +276,14 @@ rotor_status rotor_store_flush(rotor_store *store) {
 
 rotor_status rotor_store_truncate(rotor_store *store, rotor_token *token, uint64_t size) {
     pthread_mutex_lock(&store->mutex);
-    store->truncating++;
-    while (store->flushing || store->copying) {
+    /* A checkpoint may take long; leaves become durable meanwhile. */
+    store->cuts_waiting++;
+    while (store->copying) {
+        (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
+    }
+    store->cuts_waiting--;
+    store->truncating++; /* from here on no checkpoint can begin either */
+    while (store->flushing) {
         (void)rotor_condition_wait(&store->changed, &store->mutex, UINT64_MAX);
     }
     rotor_status status = rotor_tree_truncate(store->tree, token, size, true);

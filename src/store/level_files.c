@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,7 +223,7 @@ static rotor_status copy_contents(const rotor_file *to, const rotor_file *from, 
     const rotor_os *os = from->directory->os;
     /* Whatever keeps the file system from sharing blocks, reading and writing still works or says why not. */
     if (os->clone(os->context, to->handle, from->handle) == 0) {
-        return ROTOR_OK;
+        return rotor_file_truncate(to, bytes, error);
     }
     size_t piece_bytes = bytes < COPY_PIECE_BYTES ? (size_t)bytes : COPY_PIECE_BYTES;
     uint8_t *piece = malloc(piece_bytes != 0 ? piece_bytes : 1);
@@ -270,15 +271,31 @@ static rotor_status replace_by_copy(rotor_directory *directory, const rotor_file
     return status;
 }
 
+static uint64_t full_bytes(uint32_t shard_bits) {
+    return NODE_BYTES << shard_bits;
+}
+
+/* A byte behind its end marks a shard that has, or once had, another name: whoever opened it by that may still map it
+ * when the name is gone. */
+static bool is_marked(uint32_t shard_bits, uint64_t bytes) {
+    return bytes > full_bytes(shard_bits);
+}
+
+static bool is_shared(const rotor_level_files *files, const rotor_os_status *facts) {
+    return facts->links > 1 || is_marked(files->shard_bits, facts->bytes);
+}
+
 static rotor_status make_private(rotor_level_files *files, uint32_t level, uint64_t shard, rotor_error *error) {
     rotor_status status = lock(files, true, error);
     if (status != ROTOR_OK) {
         return status;
     }
+    const rotor_file *file = &files->levels[level].file;
     rotor_os_status facts = {0};
     status = enter_and_look(files, level, shard, &facts, error);
-    if (status == ROTOR_OK && facts.links > 1) {
-        status = replace_by_copy(files->directory, &files->levels[level].file, facts.bytes, error);
+    if (status == ROTOR_OK && is_shared(files, &facts)) {
+        uint64_t full = full_bytes(files->shard_bits);
+        status = replace_by_copy(files->directory, file, facts.bytes < full ? facts.bytes : full, error);
         if (status == ROTOR_OK) {
             /* What this object wrote is in the copy, which is synced. */
             close_level(files, level);
@@ -312,7 +329,7 @@ static rotor_status write_part(rotor_level_files *files, uint32_t level, const p
             return status;
         }
         status = enter_and_look(files, level, where->shard, &facts, error);
-        bool shared = status == ROTOR_OK && facts.links > 1;
+        bool shared = status == ROTOR_OK && is_shared(files, &facts);
         if (status == ROTOR_OK && !shared) {
             files->levels[level].dirty = true;
             status = rotor_file_write(&files->levels[level].file, nodes, (size_t)(where->count * NODE_BYTES),
@@ -333,7 +350,7 @@ static rotor_status write_part(rotor_level_files *files, uint32_t level, const p
     char name[40];
     rotor_level_file_name(name, level, where->shard);
     return rotor_fail(error, ROTOR_IO, 0,
-                      "%.300s/%s: has several names, and again after it was replaced by a copy %d times",
+                      "%.300s/%s: is shared with a backup, and again after it was replaced by a copy %d times",
                       files->directory->path, name, MOST_REPLACEMENTS + 1);
 }
 
@@ -475,4 +492,55 @@ rotor_status rotor_level_files_sync_range(rotor_directory *directory, uint32_t s
     }
     rotor_status status = visit_shards(directory, shard_bits, level, first, count, true, error);
     return status == ROTOR_OK ? rotor_directory_sync(directory, error) : status;
+}
+
+/* ---------------------------------------------------------------- sharing a shard with another directory */
+
+/* Durably: on some file systems the other name would outlive a loss of power without it. */
+static rotor_status mark_as_shared(rotor_directory *directory, const char *name, uint32_t shard_bits,
+                                   rotor_error *error) {
+    rotor_file file = ROTOR_FILE_CLOSED;
+    rotor_os_status facts = {0};
+    rotor_status status = rotor_file_open(&file, directory, name, ROTOR_OS_WRITE, error);
+    if (status == ROTOR_OK) {
+        status = rotor_file_status(&file, &facts, error);
+    }
+    if (status == ROTOR_OK && facts.bytes < full_bytes(shard_bits)) {
+        status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.240s/%s: found %" PRIu64 " bytes, needed %" PRIu64 " bytes",
+                            directory->path, name, facts.bytes, full_bytes(shard_bits));
+    }
+    if (status == ROTOR_OK && !is_marked(shard_bits, facts.bytes)) {
+        status = rotor_file_truncate(&file, full_bytes(shard_bits) + 1, error);
+        if (status == ROTOR_OK) {
+            status = rotor_file_sync(&file, error);
+        }
+    }
+    rotor_file_close(&file);
+    return status;
+}
+
+rotor_status rotor_level_files_link(bool *linked, rotor_directory *from, rotor_directory *to, uint32_t shard_bits,
+                                    uint32_t level, uint64_t shard, rotor_error *error) {
+    char name[40];
+    rotor_error reason = {.status = ROTOR_OK};
+    const rotor_os *os = from->os;
+    rotor_level_file_name(name, level, shard);
+    *linked = os->link(os->context, from->handle, name, to->handle, name) == 0;
+    if (!*linked) {
+        return ROTOR_OK;
+    }
+    rotor_status status = mark_as_shared(from, name, shard_bits, &reason);
+    if (status == ROTOR_OK) {
+        return ROTOR_OK;
+    }
+    *linked = false;
+    rotor_status removed = rotor_file_remove(to, name, error);
+    bool refused = reason.os_errno == EACCES || reason.os_errno == EPERM || reason.os_errno == EFBIG;
+    if (removed != ROTOR_OK || refused) {
+        return removed;
+    }
+    if (error != NULL) {
+        *error = reason;
+    }
+    return status;
 }

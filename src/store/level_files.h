@@ -49,10 +49,10 @@ void rotor_level_files_share(rotor_level_files *files, rotor_shard_guard *guard)
 void rotor_level_files_close(rotor_level_files *files);
 
 /* Writes nodes first..first+count-1 of a level from memory, into as many shards as they belong to; creates those that
- * are missing. A shard that has several names (a backup shares it) is first replaced by a copy of its own, so that the
- * backup stays as it is: one status call a shard and write, since a file may be linked while it is open. Synced only by
- * rotor_level_files_sync() (a shard that is left for the next one is synced then and there). Nothing may be written
- * after a failure. */
+ * are missing. A shard that has or had several names (a backup shares it) is first replaced by a copy of its own, so
+ * that the backup stays as it is, and what whoever opened it by either name maps: one status call a shard and write,
+ * since a file may be linked while it is open. Synced only by rotor_level_files_sync() (a shard that is left for the
+ * next one is synced then and there). Nothing may be written after a failure. */
 rotor_status rotor_level_files_write(rotor_level_files *files, uint32_t level, uint64_t first, uint64_t count,
                                      const uint8_t *nodes, rotor_error *error);
 
@@ -79,5 +79,11 @@ rotor_status rotor_level_files_check_lengths(rotor_directory *directory, uint32_
  * one is missing or ends before. */
 rotor_status rotor_level_files_sync_range(rotor_directory *directory, uint32_t shard_bits, uint32_t level,
                                           uint64_t first, uint64_t count, rotor_error *error);
+
+/* Gives a full shard the same name in another directory, whose names nobody reads yet, and marks it, durably, as one
+ * that nobody may write to any more: by its length, of one byte more. Where the file system does not allow that, it is
+ * not linked and may be copied. */
+rotor_status rotor_level_files_link(bool *linked, rotor_directory *from, rotor_directory *to, uint32_t shard_bits,
+                                    uint32_t level, uint64_t shard, rotor_error *error);
 
 #endif

@@ -254,14 +254,19 @@ rotor_status rotor_log_continue_segment(rotor_log *log, uint64_t segment, uint64
 
 /* ---- frames */
 
+static bool overflows(const rotor_log *log, size_t bytes) {
+    return log->buffered + bytes > log->capacity && log->buffered + bytes > BUFFER_USUAL;
+}
+
+bool rotor_log_is_full(const rotor_log *log) {
+    return overflows(log, ROTOR_LOG_HEADER_BYTES);
+}
+
 /* Adds one frame to the buffer; `leaves` are those that follow its header, if any. */
 static rotor_status add_frame(rotor_log *log, rotor_frame *frame, const uint8_t *leaves, rotor_error *error) {
     size_t payload = leaves != NULL ? (size_t)frame->count * ROTOR_HASH_BYTES : 0;
     size_t bytes = ROTOR_LOG_HEADER_BYTES + payload;
-    rotor_status status = ROTOR_OK;
-    if (log->buffered + bytes > log->capacity && log->buffered + bytes > BUFFER_USUAL) {
-        status = write_out(log, error);
-    }
+    rotor_status status = overflows(log, bytes) ? write_out(log, error) : ROTOR_OK;
     if (status == ROTOR_OK) {
         status = reserve(log, log->buffered + bytes, error);
     }

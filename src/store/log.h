@@ -87,14 +87,18 @@ rotor_status rotor_log_create_segment(rotor_log *log, uint64_t segment, rotor_er
 rotor_status rotor_log_sync_segments(rotor_directory *directory, uint64_t first, uint64_t last, rotor_error *error);
 
 /* Goes on with a segment that was read to its end: its next frame is to be at byte `end`, behind which there are only
- * zeros, or else rotor_log_rotate() must be the next call. What was read must be durable. */
+ * zeros, or else rotor_log_rotate() must be the next call. What was read counts as durable: who knows less lowers
+ * `durable` afterwards. */
 rotor_status rotor_log_continue_segment(rotor_log *log, uint64_t segment, uint64_t end, rotor_error *error);
 
 /* Adds frames to the buffer, writing it out when it is full. The leaves of an extent are only checksummed; they must be
- * in the level files, and synced before the next rotor_log_sync() or rotor_log_rotate(). ROTOR_OUT_OF_MEMORY, ROTOR_IO;
- * truncate also ROTOR_MISUSE, when `size` is above the present one. */
+ * in the level files, and synced there before the frame is written out: by the next rotor_log_sync() or
+ * rotor_log_rotate(), or earlier when rotor_log_is_full() says so. ROTOR_OUT_OF_MEMORY, ROTOR_IO; truncate also
+ * ROTOR_MISUSE, when `size` is above the present one. */
 rotor_status rotor_log_leaves(rotor_log *log, const uint8_t *leaves, uint64_t count, rotor_error *error);
 rotor_status rotor_log_extent(rotor_log *log, const uint8_t *leaves, uint64_t count, rotor_error *error);
+/* Whether the next frame without leaves writes out those before it. */
+bool rotor_log_is_full(const rotor_log *log);
 rotor_status rotor_log_truncate(rotor_log *log, uint64_t size, rotor_error *error);
 
 /* Writes what is buffered and syncs the segment: every frame so far is durable. No system call when there is nothing
@@ -132,13 +136,13 @@ typedef struct rotor_log_reader {
 } rotor_log_reader;
 
 typedef struct rotor_log_position {
-    uint64_t segment;     /* the last one read */
-    uint64_t sequence;    /* of the frame that would be next */
-    uint64_t end;         /* byte of the segment where it would be */
-    uint64_t size;        /* leaves behind the last frame */
-    uint64_t proven_size; /* of them, those that a later flush or the superblock says have been durable */
-    uint64_t torn_bytes;  /* from `end` to the last byte behind it that is not zero; 0: only zeros */
-    uint64_t log_bytes;   /* of all segments read, up to `end` */
+    uint64_t segment;         /* the last one read */
+    uint64_t sequence;        /* of the frame that would be next */
+    uint64_t end;             /* byte of the segment where it would be */
+    uint64_t size;            /* leaves behind the last frame */
+    uint64_t proven_sequence; /* frames before it have been durable, as a later flush or the superblock says */
+    uint64_t torn_bytes;      /* from `end` to the last byte behind it that is not zero; 0: only zeros */
+    uint64_t log_bytes;       /* of all segments read, up to `end` */
 } rotor_log_position;
 
 /* Replays the log of a tree, from the first frame of the segment that the superblock names. Its own

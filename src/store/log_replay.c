@@ -328,9 +328,7 @@ static rotor_status accept_frame(replay *r, const rotor_frame *frame, const uint
         return status;
     }
     if (frame->durable > r->durable) {
-        /* The first frame of another flush: all before it had been synced. */
         r->durable = frame->durable;
-        r->at.proven_size = frame->first < r->at.size ? frame->first : r->at.size;
     }
     move_behind(&r->at, frame);
     if (frame->kind == ROTOR_FRAME_END) {
@@ -579,7 +577,7 @@ rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *dir
         .superblock = superblock,
         .reader = reader,
         .segment = {.file = ROTOR_FILE_CLOSED, .window = memory + ALIGNMENT + LEAVES_BYTES},
-        .at = {.sequence = superblock->log_sequence, .size = superblock->size, .proven_size = superblock->size},
+        .at = {.sequence = superblock->log_sequence, .size = superblock->size},
         .leaves = memory + ALIGNMENT,
         .ahead = ahead,
     };
@@ -594,9 +592,7 @@ rotor_status rotor_log_replay(rotor_log_position *position, rotor_directory *dir
     free(memory);
     free(ahead);
     if (status == ROTOR_OK) {
-        if (r.at.sequence <= superblock->log_end) {
-            r.at.proven_size = r.at.size;
-        }
+        r.at.proven_sequence = r.durable > superblock->log_end ? r.durable : superblock->log_end;
         *position = r.at;
     }
     return status;

@@ -370,9 +370,7 @@ static rotor_status settle_superblock(rotor_store *store, rotor_error *error) {
     return status;
 }
 
-/* Makes what was read durable: after the crash of a process it may have been in the system's memory only, and what is
- * written from now on relies on it. */
-static rotor_status sync_what_was_read(rotor_store *store, const rotor_log_position *position, rotor_error *error) {
+static rotor_status sync_log(rotor_store *store, const rotor_log_position *position, rotor_error *error) {
     rotor_status status =
         rotor_log_sync_segments(&store->directory, store->superblock.log_segment, position->segment, error);
     for (size_t i = 0; status == ROTOR_OK && i < store->extents.count; i++) {
@@ -380,28 +378,36 @@ static rotor_status sync_what_was_read(rotor_store *store, const rotor_log_posit
         status = rotor_level_files_sync_range(&store->directory, store->superblock.shard_bits, 0, first,
                                               store->extents.ranges[i].end - first, error);
     }
+    return status;
+}
+
+/* Makes what was read durable: after the crash of a process it may have been in the system's memory only, and what is
+ * written from now on relies on it. What the superblock says has been durable needs no sync, but its own name may: an
+ * import that was killed has given it that last. */
+static rotor_status sync_what_was_read(rotor_store *store, const rotor_log_position *position, rotor_error *error) {
+    rotor_status status = settle_superblock(store, error);
+    if (status == ROTOR_OK && position->sequence > store->superblock.log_end) {
+        status = sync_log(store, position, error);
+    }
     return status == ROTOR_OK ? rotor_directory_sync(&store->directory, error) : status;
 }
 
 /* Goes on behind what was read. */
 static rotor_status resume_log(rotor_store *store, const replay *log, const rotor_log_position *position,
                                rotor_error *error) {
-    rotor_status status = settle_superblock(store, error);
-    /* What the superblock says has been durable needs no sync, unless its own name may not be: a tree is born in
-     * generation 2. */
-    bool newborn = store->superblock.generation <= 3;
-    if (status == ROTOR_OK && (newborn || position->sequence > store->superblock.log_end)) {
-        status = sync_what_was_read(store, position, error);
-    }
+    rotor_status status = sync_what_was_read(store, position, error);
     if (status != ROTOR_OK) {
         return status;
     }
     store->log.sequence = position->sequence;
-    store->log.durable = position->sequence;
     store->log.size = position->size;
     status = rotor_log_continue_segment(&store->log, position->segment, position->end, error);
     if (status != ROTOR_OK) {
         return status;
+    }
+    if (store->distrust) {
+        /* Frames that are written now must not call something durable that may be lost when the power fails. */
+        store->log.durable = position->proven_sequence;
     }
     /* Remains of an unfinished write could be taken for frames some day: they are left behind an end frame. */
     if (position->torn_bytes > 0 || (log->barrier && log->barrier_frame_segment == position->segment)) {
@@ -500,9 +506,6 @@ static rotor_status replay_log(rotor_store *store, rotor_error *error) {
     if (status == ROTOR_OK && !store->read_only) {
         status = resume_log(store, &log, &position, error);
     }
-    if (store->distrust) {
-        rotor_extents_cut(&store->extents, position.proven_size);
-    }
     store->logged = store->tree->size;
     rotor_store_set_durable(store, (rotor_token){.epoch = store->tree->epoch, .size = store->tree->size});
     return status;
@@ -546,8 +549,8 @@ static rotor_status remove_leftovers(rotor_store *store, rotor_error *error) {
 /* ---- after a failure */
 
 /* After a failed sync the system may show bytes that the disk does not have, and a sync that succeeds does not bring
- * them there, as they count as written. So everything above the committed size is written anew and committed. The last
- * flush alone can be concerned: extents before it are left as they are (docs/durability.md, R11). */
+ * them there, as they count as written. So everything above the committed size is written anew and committed, but for
+ * what a frame says to be in the level files: that had been synced before (docs/durability.md, R2, R11). */
 static rotor_status regain_trust(rotor_store *store, rotor_error *error) {
     rotor_status status = rotor_store_checkpoint(store);
     if (status == ROTOR_FAILED) {
@@ -566,21 +569,9 @@ static rotor_status regain_trust(rotor_store *store, rotor_error *error) {
 /* ---- all of it */
 
 static rotor_status lock(rotor_store *store, rotor_error *error) {
-    rotor_status status =
-        rotor_file_open(&store->lock_file, &store->directory, LOCK_NAME, ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
+    rotor_status status = rotor_directory_lock(&store->lock_file, &store->directory, LOCK_NAME, false, error);
     if (status != ROTOR_OK) {
         return status;
-    }
-    const rotor_os *os = store->directory.os;
-    int result = os->lock(os->context, store->lock_file.handle);
-    if (result == -EWOULDBLOCK) {
-        return rotor_fail(error, ROTOR_LOCKED, EWOULDBLOCK,
-                          "%.200s is open for writing in another process, or by another handle of this one: wait until "
-                          "that has closed it; reading needs no lock",
-                          store->directory.path);
-    }
-    if (result < 0) {
-        return rotor_file_fail(&store->directory, LOCK_NAME, "flock", result, error);
     }
     rotor_os_status found;
     status = rotor_file_status(&store->lock_file, &found, error);

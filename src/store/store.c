@@ -180,10 +180,17 @@ static void end_threads(rotor_store *store) {
     }
 }
 
+/* A write that was refused for want of space leaves what was written before as it is, and still to be synced. */
+static bool leaves_no_doubt(rotor_store *store, int os_errno) {
+    return !atomic_load(&store->directory.sync_failed) &&
+           (os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG);
+}
+
 /* For the next open (docs/durability.md, R11). That this takes no space and need not be durable is the point: it has to
  * outlive the process as long as the system's memory does. */
-static void mark_distrust(rotor_store *store) {
-    if (!store->read_only && store->lock_file.handle >= 0) {
+static void mark_distrust(rotor_store *store, const rotor_error *failure) {
+    bool doubt = failure == NULL || !leaves_no_doubt(store, failure->os_errno);
+    if (doubt && !store->read_only && store->lock_file.handle >= 0) {
         (void)rotor_file_truncate(&store->lock_file, 1, NULL);
     }
 }
@@ -209,7 +216,7 @@ rotor_status rotor_store_open(rotor_tree **tree, const char *path, const rotor_o
             return ROTOR_OK;
         }
         if (status == ROTOR_IO) {
-            mark_distrust(store);
+            mark_distrust(store, error);
         }
         bool again = store->read_only && tries < MOST_TRIES && has_moved(store, path, os);
         end_threads(store);
@@ -224,10 +231,10 @@ void rotor_store_fail(rotor_store *store, const rotor_error *error) {
     pthread_mutex_lock(&store->mutex);
     /* First, so that nobody who has been told of the failure can still change the tree. */
     rotor_tree_refuse(store->tree, ROTOR_FAILED);
+    mark_distrust(store, error); /* later failures may give reason to, where the first did not */
     if (!atomic_load(&store->failed)) {
         store->failure = *error;
         store->failure.status = ROTOR_FAILED;
-        mark_distrust(store);
         atomic_store_explicit(&store->failed, true, memory_order_release);
     }
     rotor_store_wake_all(store);
@@ -285,7 +292,7 @@ static rotor_status finish(rotor_store *store, rotor_error *error) {
     if (status == ROTOR_OK) {
         status = mark_end(store, error);
         if (status != ROTOR_OK) {
-            mark_distrust(store);
+            mark_distrust(store, error);
         }
         return status;
     }

@@ -6,7 +6,8 @@
  *
  * The phases that read the tree's memory or move the log hold a flag, not a mutex: `flushing` (one thread writes and
  * syncs the log, or has it handed over and is about to) and `copying` (the checkpoint reads nodes that a truncation
- * could replace, or maps them). A truncation waits until neither is held; `truncating` keeps new ones from beginning.
+ * could replace, or maps them). A truncation waits until `copying` is not held; then `truncating` keeps both from being
+ * taken, and it waits until `flushing` is not held either.
  */
 #ifndef ROTOR_STORE_STORE_H
 #define ROTOR_STORE_STORE_H
@@ -61,7 +62,8 @@ typedef struct rotor_store {
     bool copying;
     bool flusher_leads;       /* the background thread would go on for a caller that holds `flushing`, ... */
     _Atomic bool handed_over; /* ... and is to: changed under `mutex` only */
-    uint32_t truncating;
+    uint32_t cuts_waiting;    /* truncations that wait for `copying` */
+    uint32_t truncating;      /* those that keep the others from beginning: they wait for `flushing` or are under way */
     /* Flushes are numbered; those who wait for one wait apart from those who wait for the next: with one condition for
      * all, half of 64 callers were woken for nothing each time. */
     uint64_t flight;                /* the present one, or the last */

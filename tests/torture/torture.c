@@ -7,6 +7,7 @@
 #define CRASHES_PER_WORKLOAD 6
 #define VARIATIONS_PER_CRASH 4
 #define VARIATIONS 64
+#define MOST_AGAIN 50 /* calls of most recoveries */
 
 typedef struct torture {
     crash_case plan;
@@ -21,7 +22,8 @@ static int usage(FILE *out, int status) {
     fprintf(
         out,
         "usage: torture [--seed N] [--minutes M]\n"
-        "       torture --seed N --crash K [--variation V] [--again A] [--steps S] [--large] [--sync-fails]\n"
+        "       torture --seed N --crash K [--variation V] [--again A] [--steps S] [--large]\n"
+        "               [--sync-fails | --disk-fills]\n"
         "               [--leave-out N]\n"
         "Lets durable trees die and come back on a simulated file system, for M minutes (1) of seeds from N\n"
         "(of the clock) on. With --crash it repeats one case and tells what happens: a workload of S steps dies at\n"
@@ -63,10 +65,16 @@ static bool torture_seed(torture *t, uint64_t seed) {
     crash_end(&run);
     for (int i = 0; i < CRASHES_PER_WORKLOAD && fine; i++) {
         plan.crash = 1 + test_below(&random, calls + 1);
+        if (!crash_ends_in_good_order(&t->plan)) {
+            uint64_t way = test_below(&random, 4);
+            plan.sync_fails = way == 0;
+            plan.disk_fills = way == 1;
+        }
         crash_start(&run, &plan);
         for (int v = 0; v < VARIATIONS_PER_CRASH && fine; v++) {
             crash_run copy = crash_copy(&run);
-            fine = judge(t, &copy, crash_variation(&copy, (uint32_t)test_below(&random, VARIATIONS), 0));
+            uint64_t again = test_below(&random, 2) == 0 ? 0 : 1 + test_below(&random, MOST_AGAIN);
+            fine = judge(t, &copy, crash_variation(&copy, (uint32_t)test_below(&random, VARIATIONS), again));
             crash_end(&copy);
         }
         crash_end(&run);
@@ -120,6 +128,10 @@ int main(int argc, char **argv) {
         }
         if (strcmp(word, "--sync-fails") == 0) {
             t.plan.sync_fails = true;
+            continue;
+        }
+        if (strcmp(word, "--disk-fills") == 0) {
+            t.plan.disk_fills = true;
             continue;
         }
         if (!number(argv[i + 1], &value)) {
