@@ -308,6 +308,60 @@ static void a_name_that_was_not_synced_is_relied_upon(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- shards with two names */
+
+#define SHARD_BITS 7
+#define SHARD_BYTES (32u << SHARD_BITS)
+
+/* The mark of a shard that two directories share, which the first backup could not make durable, as it was killed or
+ * the sync failed: the second one sees it, and must not take it for durable. */
+static void a_mark_is_as_durable_as_the_name(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/sim/tree", "/sim/first", "/sim/second"};
+    for (uint64_t run = 0; run < 32; run++) {
+        sim *s = sim_create(run);
+        rotor_directory directories[3];
+        rotor_level_files files;
+        uint8_t nodes[SHARD_BYTES] = {7};
+        bool linked = false;
+        bool killed = run % 2 == 0;
+        assert_int_equal(s->os.make_directory(s, "/sim", 0755), 0);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(s->os.make_directory(s, paths[i], 0755), 0);
+            assert_int_equal(s->os.sync_parent(s, paths[i]), 0);
+            expect_ok(rotor_directory_open(&directories[i], &s->os, paths[i], 0644, NULL), "%s", paths[i]);
+        }
+        rotor_level_files_init(&files, &directories[0], SHARD_BITS);
+        expect_ok(rotor_level_files_write(&files, 0, 0, 1u << SHARD_BITS, nodes, NULL), "write");
+        expect_ok(rotor_level_files_sync(&files, NULL), "sync");
+        rotor_level_files_close(&files);
+
+        uint64_t *fails = killed ? &s->crash_at : &s->fail_sync;
+        *fails = s->calls + 3; /* behind the link and the mark */
+        rotor_status status = rotor_level_files_link(&linked, &directories[0], &directories[1], SHARD_BITS, 0, 0, NULL);
+        expect_status(status, ROTOR_IO, "the first backup, run %" PRIu64, run);
+        if (killed) {
+            sim_kill(s);
+        }
+        s->fail_sync = 0;
+        for (int i = 0; i < 3; i++) {
+            rotor_directory_close(&directories[i]);
+            expect_ok(rotor_directory_open(&directories[i], &s->os, paths[i], 0644, NULL), "%s", paths[i]);
+        }
+        status = rotor_level_files_link(&linked, &directories[0], &directories[2], SHARD_BITS, 0, 0, NULL);
+        expect_ok(status, "the second backup, run %" PRIu64, run);
+        assert_true(linked);
+        expect_ok(rotor_directory_sync(&directories[2], NULL), "sync");
+        for (int i = 0; i < 3; i++) {
+            rotor_directory_close(&directories[i]);
+        }
+        sim_lose_power(s, run % 4 < 2 ? SIM_ALL_DROPPED : SIM_BY_SEED, run);
+        const sim_file *shared = sim_file_named(s, paths[2], "level-00-00000000");
+        expect(shared != NULL && shared->live.size > SHARD_BYTES, "run %" PRIu64 ": no mark is left", run);
+        sim_destroy(s);
+    }
+}
+
 /* ---------------------------------------------------------------- truncations below what the level files hold */
 
 /* Forty committed leaves and twelve that an extent names; a truncation to `cut` and other leaves, by a flush or a
@@ -453,6 +507,7 @@ int main(void) {
         cmocka_unit_test(killed_in_a_checkpoint_and_power_is_lost_in_the_next),
         cmocka_unit_test(doubting_opens_die_in_a_row),
         cmocka_unit_test(a_name_that_was_not_synced_is_relied_upon),
+        cmocka_unit_test(a_mark_is_as_durable_as_the_name),
         cmocka_unit_test(killed_in_a_truncation_and_power_is_lost_in_a_checkpoint),
         cmocka_unit_test(a_later_frame_of_a_torn_flush_never_comes_back),
     };

@@ -516,6 +516,27 @@ static void a_lock_that_is_removed_meanwhile(void **state) {
     }
 }
 
+static int no_names(void *context, int file, rotor_os_status *status) {
+    int result = rotor_os_system()->status(context, file, status);
+    status->links = 0;
+    return result;
+}
+
+/* On a file system that counts no names it cannot be known what a lock is worth. */
+static void a_lock_without_a_name(void **state) {
+    (void)state;
+    store_scene s;
+    rotor_error error;
+    store_begin(&s, 73, 4);
+    removing.os = *rotor_os_system();
+    removing.os.status = no_names;
+    s.setup.os = &removing.os;
+    rotor_status status = store_try_open(&s, &error);
+    expect_status(status, ROTOR_IO, "%s", error.message);
+    expect(strstr(error.message, "/lock has no name") != NULL, "\"%s\"", error.message);
+    store_end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(something_else_has_the_name_of_a_file),
@@ -526,6 +547,7 @@ int main(void) {
         cmocka_unit_test(what_the_system_refuses),
         cmocka_unit_test(a_tree_that_is_just_being_made),
         cmocka_unit_test(a_lock_that_is_removed_meanwhile),
+        cmocka_unit_test(a_lock_without_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,12 +159,21 @@ rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error
     return rotor_file_fail(directory, NULL, "fsync", result, error);
 }
 
+#define MOST_LOCK_TRIES 100
+
 rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, const char *name, bool is_new,
                                   rotor_error *error) {
     const rotor_os *os = directory->os;
-    rotor_os_status found = {0};
-    while (found.links == 0) { /* somebody may have removed it since it was opened, and the next one made another */
-        rotor_status status = rotor_file_open(file, directory, name, ROTOR_OS_WRITE | ROTOR_OS_CREATE, error);
+    const unsigned create = ROTOR_OS_WRITE | ROTOR_OS_CREATE;
+    /* Somebody may remove it when it has been opened, and the next one make another. */
+    for (int tries = 0; tries < MOST_LOCK_TRIES; tries++) {
+        rotor_os_status found = {0};
+        rotor_error words;
+        rotor_status status = rotor_file_open(file, directory, name, create | ROTOR_OS_NEW, &words);
+        bool made = status == ROTOR_OK;
+        if (!made) {
+            status = rotor_file_open(file, directory, name, create, error);
+        }
         if (status != ROTOR_OK) {
             return status;
         }
@@ -179,17 +188,19 @@ rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, 
         } else {
             status = rotor_file_fail(directory, name, "flock", result, error);
         }
-        if (status != ROTOR_OK && status != ROTOR_LOCKED && is_new) {
-            (void)rotor_file_remove(directory, name, NULL); /* held by this call, or by nobody as it cannot be locked */
+        if (status == ROTOR_OK && found.links != 0) {
+            return ROTOR_OK;
         }
-        if (status != ROTOR_OK || found.links == 0) {
-            rotor_file_close(file);
+        if (status != ROTOR_OK && status != ROTOR_LOCKED && made && is_new) {
+            (void)rotor_file_remove(directory, name, NULL);
         }
+        rotor_file_close(file);
         if (status != ROTOR_OK) {
             return status;
         }
     }
-    return ROTOR_OK;
+    return rotor_fail(error, ROTOR_IO, 0, "%.200s/%.40s has no name, or is removed again and again", directory->path,
+                      name);
 }
 
 rotor_status rotor_file_remove(rotor_directory *directory, const char *name, rotor_error *error) {

@@ -43,8 +43,8 @@ rotor_status rotor_directory_make_or_take_empty(const rotor_os *os, const char *
                                                 rotor_error *error);
 rotor_status rotor_directory_sync(rotor_directory *directory, rotor_error *error);
 /* Opens the file `name`, which is made where there is none, and locks it, until it is closed: ROTOR_LOCKED when
- * somebody else has. With `is_new`, which says that nobody relies on the directory yet, a file that cannot be locked is
- * removed again. `file` is closed after a failure. */
+ * somebody else has. With `is_new`, which says that nobody relies on the directory yet, a file that was made
+ * and cannot be locked is removed again. `file` is closed after a failure. */
 rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, const char *name, bool is_new,
                                   rotor_error *error);
 

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define LOCK_NAME "lock"
 #define COPY_BYTES ((size_t)1 << 20)
 
 typedef struct backup {
@@ -115,8 +117,11 @@ static rotor_status copy_levels(backup *copy, rotor_error *error) {
     return status;
 }
 
+/* All but the lock, which keeps others out until the rest is gone. */
 static int remove_name(void *context, const char *name) {
-    (void)rotor_file_remove(context, name, NULL);
+    if (strcmp(name, LOCK_NAME) != 0) {
+        (void)rotor_file_remove(context, name, NULL);
+    }
     return 0;
 }
 
@@ -126,6 +131,7 @@ static void remove_files(backup *copy) {
     if (copy->owned) {
         (void)rotor_file_remove(&copy->target, ROTOR_SUPERBLOCK_NAME, NULL);
         (void)os->list(os->context, copy->target.handle, remove_name, &copy->target);
+        (void)rotor_file_remove(&copy->target, LOCK_NAME, NULL);
     }
 }
 
@@ -134,13 +140,13 @@ static void remove_files(backup *copy) {
 static rotor_status lock_target(backup *copy, uint32_t mode, const char *destination, rotor_error *error) {
     const rotor_os *os = copy->target.os;
     bool made_again;
-    rotor_status status = rotor_directory_lock(&copy->lock, &copy->target, "lock", true, error);
+    rotor_status status = rotor_directory_lock(&copy->lock, &copy->target, LOCK_NAME, true, error);
     if (status != ROTOR_OK) {
         return status;
     }
     status = rotor_directory_make_or_take_empty(os, destination, mode, &made_again, error);
     if (status != ROTOR_OK && status != ROTOR_EXISTS) {
-        (void)rotor_file_remove(&copy->target, "lock", NULL);
+        (void)rotor_file_remove(&copy->target, LOCK_NAME, NULL);
     }
     return status;
 }

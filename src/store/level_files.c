@@ -275,8 +275,8 @@ static uint64_t full_bytes(uint32_t shard_bits) {
     return NODE_BYTES << shard_bits;
 }
 
-/* A byte behind its end marks a shard that has, or once had, another name: whoever opened it by that may still map it
- * when the name is gone. */
+/* A byte or two behind its end mark a shard that has, or once had, another name: whoever opened it by that may still
+ * map it when the name is gone. */
 static bool is_marked(uint32_t shard_bits, uint64_t bytes) {
     return bytes > full_bytes(shard_bits);
 }
@@ -285,7 +285,8 @@ static bool is_shared(const rotor_level_files *files, const rotor_os_status *fac
     return facts->links > 1 || is_marked(files->shard_bits, facts->bytes);
 }
 
-static rotor_status make_private(rotor_level_files *files, uint32_t level, uint64_t shard, rotor_error *error) {
+rotor_status rotor_level_files_make_private(rotor_level_files *files, uint32_t level, uint64_t shard,
+                                            rotor_error *error) {
     rotor_status status = lock(files, true, error);
     if (status != ROTOR_OK) {
         return status;
@@ -342,7 +343,7 @@ static rotor_status write_part(rotor_level_files *files, uint32_t level, const p
             }
             return status;
         }
-        status = make_private(files, level, where->shard, error);
+        status = rotor_level_files_make_private(files, level, where->shard, error);
         if (status != ROTOR_OK) {
             return status;
         }
@@ -496,7 +497,8 @@ rotor_status rotor_level_files_sync_range(rotor_directory *directory, uint32_t s
 
 /* ---------------------------------------------------------------- sharing a shard with another directory */
 
-/* Durably: on some file systems the other name would outlive a loss of power without it. */
+/* Durably: on some file systems the other name would outlive a loss of power without it. A mark that is there already
+ * need not be on the disk, and a sync after one that failed would not bring it there: so it changes each time. */
 static rotor_status mark_as_shared(rotor_directory *directory, const char *name, uint32_t shard_bits,
                                    rotor_error *error) {
     rotor_file file = ROTOR_FILE_CLOSED;
@@ -509,11 +511,12 @@ static rotor_status mark_as_shared(rotor_directory *directory, const char *name,
         status = rotor_fail(error, ROTOR_DAMAGED, 0, "%.240s/%s: found %" PRIu64 " bytes, needed %" PRIu64 " bytes",
                             directory->path, name, facts.bytes, full_bytes(shard_bits));
     }
-    if (status == ROTOR_OK && !is_marked(shard_bits, facts.bytes)) {
-        status = rotor_file_truncate(&file, full_bytes(shard_bits) + 1, error);
-        if (status == ROTOR_OK) {
-            status = rotor_file_sync(&file, error);
-        }
+    if (status == ROTOR_OK) {
+        uint64_t mark = facts.bytes == full_bytes(shard_bits) + 1 ? 2 : 1;
+        status = rotor_file_truncate(&file, full_bytes(shard_bits) + mark, error);
+    }
+    if (status == ROTOR_OK) {
+        status = rotor_file_sync(&file, error);
     }
     rotor_file_close(&file);
     return status;

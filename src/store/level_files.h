@@ -56,6 +56,10 @@ void rotor_level_files_close(rotor_level_files *files);
 rotor_status rotor_level_files_write(rotor_level_files *files, uint32_t level, uint64_t first, uint64_t count,
                                      const uint8_t *nodes, rotor_error *error);
 
+/* Replaces a shard that is shared as write() does, without writing to it; makes it, empty, if it is missing. */
+rotor_status rotor_level_files_make_private(rotor_level_files *files, uint32_t level, uint64_t shard,
+                                            rotor_error *error);
+
 /* Makes everything written through this object durable: files, and the directory when a shard was opened or replaced
  * since the last sync. That it was there is not enough: another object or an ended process may have created it and not
  * synced the directory. */
@@ -81,8 +85,8 @@ rotor_status rotor_level_files_sync_range(rotor_directory *directory, uint32_t s
                                           uint64_t first, uint64_t count, rotor_error *error);
 
 /* Gives a full shard the same name in another directory, whose names nobody reads yet, and marks it, durably, as one
- * that nobody may write to any more: by its length, of one byte more. Where the file system does not allow that, it is
- * not linked and may be copied. */
+ * that nobody may write to any more: by its length, of one or two bytes more. Where the file system does not allow
+ * that, it is not linked and may be copied. */
 rotor_status rotor_level_files_link(bool *linked, rotor_directory *from, rotor_directory *to, uint32_t shard_bits,
                                     uint32_t level, uint64_t shard, rotor_error *error);
 

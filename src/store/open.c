@@ -201,7 +201,24 @@ static rotor_status check_size(const rotor_store *store, uint64_t size, rotor_er
         store->directory.path, (unsigned long long)size, (unsigned long long)most);
 }
 
-/* For repair: gives files of inner levels that are missing or short their length, with zeros for what is lost. */
+/* Gives a shard its length, with zeros for what is lost: not under the name that it may have in a backup. */
+static rotor_status extend_shard(rotor_store *store, uint32_t level, uint64_t shard, uint64_t bytes,
+                                 rotor_error *error) {
+    char name[40];
+    rotor_file file = ROTOR_FILE_CLOSED;
+    rotor_level_file_name(name, level, shard);
+    rotor_status status = rotor_level_files_make_private(&store->checkpoint_files, level, shard, error);
+    if (status == ROTOR_OK) {
+        status = rotor_file_open(&file, &store->directory, name, ROTOR_OS_WRITE, error);
+    }
+    if (status == ROTOR_OK) {
+        status = rotor_file_truncate(&file, bytes, error);
+    }
+    rotor_file_close(&file);
+    return status;
+}
+
+/* For repair: gives files of inner levels that are missing or short their length. */
 static rotor_status extend_inner_files(rotor_store *store, rotor_error *error) {
     uint64_t shard_nodes = (uint64_t)1 << store->superblock.shard_bits;
     uint64_t nodes = store->superblock.size / store->superblock.arity;
@@ -218,13 +235,13 @@ static rotor_status extend_inner_files(rotor_store *store, rotor_error *error) {
             if (status == ROTOR_OK) {
                 status = rotor_file_status(&file, &found, error);
             }
-            if (status == ROTOR_OK && found.bytes < bytes) {
-                status = rotor_file_truncate(&file, bytes, error);
-            }
             rotor_file_close(&file);
+            if (status == ROTOR_OK && found.bytes < bytes) {
+                status = extend_shard(store, level, shard, bytes, error);
+            }
         }
     }
-    return status;
+    return status == ROTOR_OK ? rotor_level_files_sync(&store->checkpoint_files, error) : status;
 }
 
 static rotor_status check_lengths(rotor_store *store, rotor_error *error) {
