@@ -431,9 +431,9 @@ ROTOR_API void rotor_inclusion_proof_free(rotor_inclusion_proof *proof);
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_sibling_count(size_t *count, uint32_t arity, uint64_t size,
                                                                     uint64_t index);
 
-/* Makes the proof of leaf `index` at the size of the snapshot. With ROTOR_STALE, `proof` is left without contents: of
- * size 0, which no verifier accepts. Errors: ROTOR_OUT_OF_RANGE (of the empty tree, any index), ROTOR_STALE,
- * ROTOR_OUT_OF_MEMORY. */
+/* Makes the proof of leaf `index` at the size of the snapshot. With ROTOR_STALE or ROTOR_DAMAGED, `proof` is left
+ * without contents: of size 0, which no verifier accepts. Errors: ROTOR_OUT_OF_RANGE (of the empty tree, any index),
+ * ROTOR_STALE, ROTOR_DAMAGED (with rotor_options.verify_proofs), ROTOR_OUT_OF_MEMORY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_inclusion_prove(const rotor_snapshot *snapshot,
                                                             rotor_inclusion_proof *proof, uint64_t index);
 
@@ -479,8 +479,9 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_hash_count(size_t *count
                                                                    uint64_t new_size);
 
 /* Makes the proof from size `old_size` to that of the snapshot. The old root is computed on the way, by at most as many
- * hashes as the tree has levels. With ROTOR_STALE, `proof` is left without contents, as above. Errors:
- * ROTOR_OUT_OF_RANGE (old_size is 0 or larger than the snapshot), ROTOR_STALE, ROTOR_OUT_OF_MEMORY. */
+ * hashes as the tree has levels. With ROTOR_STALE or ROTOR_DAMAGED, `proof` is left without contents, as above.
+ * Errors: ROTOR_OUT_OF_RANGE (old_size is 0 or larger than the snapshot), ROTOR_STALE, ROTOR_DAMAGED (with
+ * rotor_options.verify_proofs), ROTOR_OUT_OF_MEMORY. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_prove(const rotor_snapshot *snapshot,
                                                               rotor_consistency_proof *proof, uint64_t old_size);
 
@@ -494,7 +495,9 @@ ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_prove_from(const rotor_s
                                                                    const rotor_tree_head *old_head);
 
 /* Checks a proof against the head that the verifier trusted so far and the head that it is offered; on success the new
- * head is as trustworthy as "grown from the old one" can make it. Errors as rotor_inclusion_verify(). */
+ * head is as trustworthy as "grown from the old one" can make it. Of that head the proof binds the root; the same root
+ * may be that of another size, whose groups on the way have the same shape. So the size is as good as whoever offers
+ * the head: compare and pass on whole heads, never roots alone. Errors as rotor_inclusion_verify(). */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_consistency_verify(const rotor_consistency_proof *proof,
                                                                const rotor_tree_head *old_trusted,
                                                                const rotor_tree_head *new_head);
@@ -543,7 +546,7 @@ typedef struct rotor_check_report {
  * root with the committed one. Needs no lock and changes nothing. Returns ROTOR_OK with the report filled when all is
  * well; ROTOR_DAMAGED, also with the report filled, when not. `progress` may be NULL. A tree that rotor_open() calls
  * damaged can often be opened for this with ROTOR_OPEN_READ_ONLY and ROTOR_VERIFY_NONE. When something is bad,
- * `progress` may count a second time.
+ * `progress` may count a second time; the search for bad leaves after that is told of by nobody and cannot be ended.
  *
  * Of a stored tree, leaves that are checkpointed are judged by the committed root, those in the log were by its
  * checksums when it was read. When checkpointed nodes or leaves are bad, only these are reported: nodes that are in
@@ -594,12 +597,13 @@ typedef struct rotor_import_report {
  * `path`, which must not exist yet or be empty, durable and checkpointed. Only leaves are taken; the root that the
  * source committed must follow from them, and inner nodes that do not are counted in the report and left behind. The
  * source is not changed; nobody may be writing to it. Arity and maximum depth are the source's; of `options`, which may
- * be NULL, the rest holds. The tree can be opened when it is complete, not before: it is made in a directory
- * "import.unfinished" inside of `path` and moved out of it at the end. When the import fails, what had been made is
- * removed; what is left when the process or the system dies meanwhile, the next import to `path` removes. Errors:
- * ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing of the crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED
- * (the source or `path` is open in another process), ROTOR_EXISTS (something is in `path`), ROTOR_CAPACITY_EXCEEDED (by
- * options->max_leaves), ROTOR_IO, ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
+ * be NULL, the rest holds. (`progress` begins when the source's log has been looked through.) The tree can be opened
+ * when it is complete, not before: it is made in a directory "import.unfinished" inside of `path` and moved out of it
+ * at the end. When the import fails, what had been made is removed; what is left when the process or the system dies
+ * meanwhile, the next import to `path` removes. Errors: ROTOR_DAMAGED, ROTOR_NOT_FOUND (no such directory, or nothing
+ * of the crate's in it), ROTOR_UNSUPPORTED, ROTOR_LOCKED (the source or `path` is open in another process),
+ * ROTOR_EXISTS (something is in `path`), ROTOR_CAPACITY_EXCEEDED (by options->max_leaves), ROTOR_IO,
+ * ROTOR_OUT_OF_MEMORY, ROTOR_TIMED_OUT. */
 ROTOR_API ROTOR_MUST_USE rotor_status rotor_import_reference(const char *source, const char *path,
                                                              const rotor_options *options, rotor_import_report *report,
                                                              rotor_progress *progress, void *context,

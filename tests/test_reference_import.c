@@ -533,6 +533,56 @@ static void destinations_that_are_not_free_are_left_alone(void **state) {
     memory_clear(&directory);
 }
 
+/* The inner directory as somebody else may have filled it: what no import has left there is not removed, nor what is
+ * somewhere else. */
+static void an_inner_directory_of_somebody_else(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        "notes.txt",
+        "level-00-00000000.sync-conflict-20261127-025133-ABCDEFG", /* longer than a file of a tree has it */
+        "log-0000000000000001-and-forty-characters-in-all",
+    };
+    path_text source;
+    path_text path;
+    path_text staging;
+    path_text elsewhere;
+    rotor_import_report report;
+    rotor_error error;
+    memory_directory directory = {0};
+    write_wal_header(&directory, 4, 10);
+    path_in(source, folder, "source");
+    path_in(path, folder, "destination");
+    path_in(staging, path, "import.unfinished");
+    path_in(elsewhere, folder, "elsewhere");
+    write_directory(&directory, source);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        expect(mkdir(path, 0755) == 0 && mkdir(staging, 0755) == 0, "mkdir");
+        make_file(staging, "superblock.unfinished");
+        make_file(staging, "level-00-00000000");
+        make_file(staging, others[i]);
+        expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_EXISTS, "%s",
+                      error.message);
+        expect(strstr(error.message, "'import.unfinished/") != NULL, "\"%s\"", error.message);
+        expect(names_in(path) == 1 && names_in(staging) == 3, "%s: something was removed or made", others[i]);
+        remove_path(path);
+    }
+    expect(mkdir(path, 0755) == 0 && mkdir(elsewhere, 0755) == 0 && symlink(elsewhere, staging) == 0, "symlink");
+    make_file(elsewhere, "level-00-00000000");
+    expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_EXISTS, "%s",
+                  error.message);
+    expect(strstr(error.message, "'import.unfinished'") != NULL, "\"%s\"", error.message);
+    expect(names_in(path) == 1 && names_in(elsewhere) == 1, "what the link leads to was touched");
+    expect(unlink(staging) == 0, "unlink");
+    make_file(path, "import.unfinished");
+    expect_status(rotor_import_reference(source, path, NULL, &report, NULL, NULL, &error), ROTOR_EXISTS, "%s",
+                  error.message);
+    expect(path_exists(staging), "a file was removed");
+    remove_path(path);
+    remove_path(elsewhere);
+    remove_path(source);
+    memory_clear(&directory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_crates_log_alone_is_imported),
@@ -548,6 +598,7 @@ int main(void) {
         cmocka_unit_test(sources_that_are_none_and_misuse_are_refused),
         cmocka_unit_test(a_tree_that_is_open_elsewhere_is_refused),
         cmocka_unit_test(destinations_that_are_not_free_are_left_alone),
+        cmocka_unit_test(an_inner_directory_of_somebody_else),
     };
     return cmocka_run_group_tests_name("reference import", tests, set_up, tear_down);
 }

@@ -4,6 +4,7 @@
 #include "store/check.h"
 #include "store/repair.h"
 #include "store/store.h"
+#include "tree/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static rotor_status check_stored(const rotor_snapshot *snapshot, const commitmen
     }
     /* All complete nodes have just been found to be right, and an older root follows from them. */
     rotor_snapshot past;
-    rotor_status status = rotor_snapshot_at(snapshot, &past, committed->stored);
+    rotor_status status = rotor_view_past(snapshot, &past, committed->stored);
     if (status == ROTOR_OK && committed->stored > 0) {
         *root = past.edge[past.depth];
     }
@@ -103,7 +104,7 @@ static rotor_status check(const rotor_snapshot *snapshot, const commitment *comm
         status = rotor_check_find_bad_leaves(snapshot, committed->size, &committed->root, 0, report);
     } else if (stored_is_bad && committed->size == 0) {
         status = rotor_check_find_bad_leaves(snapshot, committed->stored, NULL, 0, report);
-        report->root_matches = report->bad_leaves == 0;
+        report->root_matches = status == ROTOR_OK && report->bad_leaves == 0;
     } else if (!present_matches) {
         /* The present root is as good as the memory that it was computed in; the committed leaves are right. */
         status = rotor_check_find_bad_leaves(snapshot, snapshot->size, present, committed->size, report);

@@ -76,8 +76,9 @@ rotor_status rotor_file_fail(const rotor_directory *directory, const char *name,
 
 /* ---------------------------------------------------------------- directories */
 
-rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
-                                  rotor_error *error) {
+/* The directory `path`; with `above`, the one of the name `name` in it, whose path is then for messages only. */
+static rotor_status open_directory(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
+                                   const rotor_directory *above, const char *name, rotor_error *error) {
     directory->os = os;
     directory->handle = -1;
     directory->file_mode = file_mode;
@@ -90,7 +91,8 @@ rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os
     }
     int handle;
     do {
-        handle = os->open_directory(os->context, path);
+        handle = above != NULL ? os->open_subdirectory(os->context, above->handle, name)
+                               : os->open_directory(os->context, path);
     } while (handle == -EINTR);
     if (handle < 0) {
         free(directory->path);
@@ -99,6 +101,16 @@ rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os
     }
     directory->handle = handle;
     return ROTOR_OK;
+}
+
+rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
+                                  rotor_error *error) {
+    return open_directory(directory, os, path, file_mode, NULL, NULL, error);
+}
+
+rotor_status rotor_directory_open_in(rotor_directory *directory, const rotor_directory *above, const char *name,
+                                     const char *path, rotor_error *error) {
+    return open_directory(directory, above->os, path, above->file_mode, above, name, error);
 }
 
 void rotor_directory_close(rotor_directory *directory) {
@@ -171,10 +183,13 @@ rotor_status rotor_directory_lock(rotor_file *file, rotor_directory *directory, 
         rotor_error words;
         rotor_status status = rotor_file_open(file, directory, name, create | ROTOR_OS_NEW, &words);
         bool made = status == ROTOR_OK;
-        if (!made) {
-            status = rotor_file_open(file, directory, name, create, error);
+        if (status == ROTOR_EXISTS) {
+            status = rotor_file_open(file, directory, name, create, &words);
         }
         if (status != ROTOR_OK) {
+            if (error != NULL) {
+                *error = words;
+            }
             return status;
         }
         int result = os->lock(os->context, file->handle);

@@ -35,6 +35,10 @@ typedef struct rotor_file {
 /* Opens a directory that is there: ROTOR_NOT_FOUND when it is not, ROTOR_OUT_OF_MEMORY. */
 rotor_status rotor_directory_open(rotor_directory *directory, const rotor_os *os, const char *path, uint32_t file_mode,
                                   rotor_error *error);
+/* The same for the one of that name in `above`, whose path is for messages only: os_errno ENOTDIR when it is something
+ * else, such as a symbolic link. */
+rotor_status rotor_directory_open_in(rotor_directory *directory, const rotor_directory *above, const char *name,
+                                     const char *path, rotor_error *error);
 void rotor_directory_close(rotor_directory *directory);
 /* Makes the directory `path`, or takes one that is there and holds nothing (but the empty file that a tree's lock may
  * have left, and what the system puts into new file systems). Stores whether it was made. ROTOR_EXISTS when something

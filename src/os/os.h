@@ -33,6 +33,8 @@ typedef struct rotor_os {
     int (*make_directory)(void *context, const char *path, uint32_t mode);
     int (*remove_directory)(void *context, const char *path);
     int (*open_directory)(void *context, const char *path);
+    /* One in another; -ENOTDIR for a symbolic link. */
+    int (*open_subdirectory)(void *context, int directory, const char *name);
     /* Makes the directory's entries durable. 0, too, where the file system has no such call for directories. */
     int (*sync_directory)(void *context, int directory);
     /* The same for the entry of the directory `path`, which must be there, in its parent. */

@@ -50,6 +50,11 @@ static int open_directory(void *context, const char *path) {
     return above_standard(result_of(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
+static int open_subdirectory(void *context, int directory, const char *name) {
+    (void)context;
+    return above_standard(result_of(openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+}
+
 /* EINVAL and ENOTSUP say that the file system has no such call for directories (some network and FUSE file systems):
  * nothing was attempted, so nothing was lost, and no other call would do more. To fail would only mean that no tree can
  * be kept there. A sync that was attempted and failed gives EIO, ENOSPC, EDQUOT or EROFS. */
@@ -312,6 +317,7 @@ const rotor_os *rotor_os_system(void) {
         .make_directory = make_directory,
         .remove_directory = remove_directory,
         .open_directory = open_directory,
+        .open_subdirectory = open_subdirectory,
         .sync_directory = sync_directory,
         .sync_parent = sync_parent,
         .list = list,

@@ -13,21 +13,32 @@
 #define LOCK "lock"
 #define SUPERBLOCK "superblock"
 #define STAGING "import.unfinished"
-/* Where the superblock is until the end. As long as it is there, the files in the directory itself are this tree's. */
-#define HIDDEN STAGING "/superblock.unfinished"
+/* The name of the superblock there, until the end. As long as it is there, the files in the directory itself are this
+ * tree's. */
+#define HIDDEN_SUPERBLOCK "superblock.unfinished"
+#define HIDDEN STAGING "/" HIDDEN_SUPERBLOCK
+#define LONGEST_PART 39
 
 static bool begins_with(const char *name, const char *prefix) {
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 static bool is_part(const char *name) {
-    return begins_with(name, "level-") || begins_with(name, "log-");
+    return strlen(name) <= LONGEST_PART && (begins_with(name, "level-") || begins_with(name, "log-"));
+}
+
+/* What the making of a tree leaves in the inner directory, and nobody else. */
+static bool is_staged(const char *name) {
+    return is_part(name) || strcmp(name, LOCK) == 0 || strcmp(name, SUPERBLOCK) == 0 ||
+           strcmp(name, SUPERBLOCK ".new") == 0 || strcmp(name, HIDDEN_SUPERBLOCK) == 0 ||
+           strcmp(name, "log.spare") == 0;
 }
 
 /* ---------------------------------------------------------------- removing and moving */
 
 typedef struct name_walk {
     rotor_reference_place *place;
+    rotor_directory *directory; /* that is walked through */
     uint64_t changed;
     rotor_status status;
     rotor_error *error;
@@ -35,10 +46,10 @@ typedef struct name_walk {
 
 /* Calls `each` with all names of a directory until it has nothing to do: a listing may leave out names when others are
  * removed meanwhile. */
-static rotor_status walk(rotor_reference_place *place, const rotor_directory *directory, rotor_os_name *each,
+static rotor_status walk(rotor_reference_place *place, rotor_directory *directory, rotor_os_name *each,
                          rotor_error *error) {
     const rotor_os *os = directory->os;
-    name_walk names = {.place = place, .status = ROTOR_OK, .error = error};
+    name_walk names = {.place = place, .directory = directory, .status = ROTOR_OK, .error = error};
     int result = 0;
     do {
         names.changed = 0;
@@ -59,16 +70,10 @@ static int remove_part(void *context, const char *name) {
     return names->status != ROTOR_OK;
 }
 
-static void staged_name(char staged[64], const char *name) {
-    (void)snprintf(staged, 64, "%s/%.40s", STAGING, name);
-}
-
 static int remove_staged(void *context, const char *name) {
     name_walk *names = context;
-    char staged[64];
-    staged_name(staged, name);
-    if (strcmp(staged, HIDDEN) != 0) {
-        names->status = rotor_file_remove(&names->place->directory, staged, names->error);
+    if (is_staged(name) && strcmp(name, HIDDEN_SUPERBLOCK) != 0) {
+        names->status = rotor_file_remove(names->directory, name, names->error);
         names->changed++;
     }
     return names->status != ROTOR_OK;
@@ -77,8 +82,8 @@ static int remove_staged(void *context, const char *name) {
 static int move_part(void *context, const char *name) {
     name_walk *names = context;
     if (is_part(name)) {
-        char staged[64];
-        staged_name(staged, name);
+        char staged[sizeof STAGING + 1 + LONGEST_PART];
+        (void)snprintf(staged, sizeof staged, "%s/%s", STAGING, name);
         names->status = rotor_file_rename(&names->place->directory, staged, name, names->error);
         names->changed++;
     }
@@ -110,7 +115,7 @@ static rotor_status remove_staging(rotor_reference_place *place, rotor_directory
     const rotor_os *os = place->directory.os;
     rotor_status status = walk(place, staging, remove_staged, error);
     if (status == ROTOR_OK) {
-        status = rotor_file_remove(&place->directory, HIDDEN, error);
+        status = rotor_file_remove(staging, HIDDEN_SUPERBLOCK, error);
     }
     if (status != ROTOR_OK) {
         return status;
@@ -131,10 +136,9 @@ static rotor_status remove_unfinished(rotor_reference_place *place, rotor_error 
     if (status != ROTOR_OK) {
         return status;
     }
-    status = rotor_directory_open(&staging, place->directory.os, place->staging, 0, &words);
+    status = rotor_directory_open_in(&staging, &place->directory, STAGING, place->staging, &words);
     if (status != ROTOR_OK) {
-        /* Where the name is longer than the system takes, nothing can be. */
-        return status == ROTOR_IO && words.os_errno == ENAMETOOLONG ? ROTOR_OK : unless_absent(status, &words, error);
+        return unless_absent(status, &words, error);
     }
     status = remove_staging(place, &staging, error);
     rotor_directory_close(&staging);
@@ -161,6 +165,32 @@ static int take_inventory(void *context, const char *name) {
     return 0;
 }
 
+static int find_other(void *context, const char *name) {
+    inventory *found = context;
+    if (!is_staged(name)) {
+        (void)snprintf(found->other, sizeof found->other, STAGING "/%.40s", name);
+    }
+    return 0;
+}
+
+/* Looks for what no import has left in the inner directory. */
+static rotor_status inspect_staging(const rotor_reference_place *place, inventory *found, rotor_error *error) {
+    rotor_directory staging;
+    rotor_error words;
+    rotor_status status = rotor_directory_open_in(&staging, &place->directory, STAGING, place->staging, &words);
+    if (status == ROTOR_IO && (words.os_errno == ENOTDIR || words.os_errno == ELOOP)) {
+        (void)snprintf(found->other, sizeof found->other, "%s", STAGING);
+        return ROTOR_OK;
+    }
+    if (status != ROTOR_OK) {
+        return unless_absent(status, &words, error);
+    }
+    int result = staging.os->list(staging.os->context, staging.handle, find_other, found);
+    status = result == 0 ? ROTOR_OK : rotor_file_fail(&staging, NULL, "readdir", result, error);
+    rotor_directory_close(&staging);
+    return status;
+}
+
 /* Refuses a directory that holds anything but the remains of an import. */
 static rotor_status judge(rotor_reference_place *place, rotor_error *error) {
     const rotor_directory *directory = &place->directory;
@@ -173,7 +203,10 @@ static rotor_status judge(rotor_reference_place *place, rotor_error *error) {
     if (found.superblock) {
         return rotor_fail(error, ROTOR_EXISTS, 0, "%.300s holds a tree already", directory->path);
     }
-    rotor_status status = found.part[0] != '\0' ? is_hidden(place, &hidden, error) : ROTOR_OK;
+    rotor_status status = inspect_staging(place, &found, error);
+    if (status == ROTOR_OK && found.part[0] != '\0' && found.other[0] == '\0') {
+        status = is_hidden(place, &hidden, error);
+    }
     if (status == ROTOR_OK && (found.other[0] != '\0' || !hidden)) {
         status = rotor_fail(error, ROTOR_EXISTS, 0, "%.300s is not empty (it holds '%s'): name a new directory",
                             directory->path, found.other[0] != '\0' ? found.other : found.part);

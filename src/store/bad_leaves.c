@@ -14,6 +14,7 @@
 
 #include "tree/nodes.h"
 #include "tree/tree.h"
+#include "tree/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -404,7 +405,7 @@ rotor_status rotor_check_find_bad_leaves(const rotor_snapshot *snapshot, uint64_
     s->size = size;
     s->proven = proven;
     s->report = report;
-    rotor_status status = rotor_snapshot_at(snapshot, &s->stored, size);
+    rotor_status status = rotor_view_past(snapshot, &s->stored, size);
     if (status == ROTOR_OK && size > 0) {
         s->depth = s->stored.depth;
         uint64_t span = 1;

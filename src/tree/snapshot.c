@@ -262,10 +262,7 @@ static size_t used_edge_bytes(const rotor_snapshot *snapshot) {
     return snapshot->size > 0 ? ((size_t)snapshot->depth + 1) * sizeof(rotor_hash) : 0;
 }
 
-rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
-    if (past == NULL) {
-        return ROTOR_MISUSE;
-    }
+static rotor_status snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size, bool proves) {
     rotor_status status = rotor_snapshot_check(snapshot);
     if (status != ROTOR_OK) {
         return status;
@@ -283,7 +280,7 @@ rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *p
     if (size == snapshot->size) {
         computed.depth = snapshot->depth;
         memcpy(computed.edge, snapshot->edge, used_edge_bytes(snapshot));
-    } else if (size > 0 && snapshot->tree->verify_proofs) {
+    } else if (size > 0 && proves) {
         proven = rotor_view_prove_past(snapshot, &computed, false);
     } else if (size > 0) {
         compute_past_edge(snapshot, &computed);
@@ -295,4 +292,16 @@ rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *p
         memcpy(past->edge, computed.edge, used_edge_bytes(&computed));
     }
     return status;
+}
+
+rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
+    if (past == NULL) {
+        return ROTOR_MISUSE;
+    }
+    rotor_status status = rotor_snapshot_check(snapshot);
+    return status == ROTOR_OK ? snapshot_at(snapshot, past, size, snapshot->tree->verify_proofs) : status;
+}
+
+rotor_status rotor_view_past(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
+    return snapshot_at(snapshot, past, size, false);
 }

@@ -35,4 +35,7 @@ void rotor_view_siblings(const rotor_snapshot *snapshot, rotor_hash *siblings, c
  * ROTOR_OK after it. */
 bool rotor_view_prove_past(const rotor_snapshot *snapshot, rotor_snapshot *past, bool as_stored);
 
+/* As rotor_snapshot_at(), but never shown to lead to the snapshot's root: for who looks for what is damaged. */
+rotor_status rotor_view_past(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size);
+
 #endif
