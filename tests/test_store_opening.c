@@ -341,6 +341,7 @@ static void messages_say_what_to_do(void **state) {
     expect_said(&s, ROTOR_OPEN_READ_ONLY, ROTOR_DAMAGED, "rotor_repair() ('rotortree repair') mends all but leaves");
     image_write(&whole, s.path);
     file_unlink(s.path, "superblock");
+    expect_said(&s, ROTOR_OPEN_READ_ONLY, ROTOR_DAMAGED, "wait if somebody is copying there; remove it and copy anew");
     expect_said(&s, ROTOR_OPEN_OR_CREATE, ROTOR_DAMAGED, "copy anew if it is a backup that was not finished");
     image_write(&whole, s.path);
 

@@ -123,10 +123,12 @@ static rotor_status judge_place(rotor_store *store, bool locked, bool *absent, r
         if (!locked && !store->read_only && found.lock) {
             return ROTOR_OK; /* perhaps a backup that is being made: the lock tells */
         }
-        return rotor_fail(error, ROTOR_DAMAGED, 0,
-                          "%.200s holds files of a tree but no 'superblock': remove it and copy anew if it is a backup "
-                          "that was not finished; else put the file back, or restore a backup",
-                          path);
+        /* Who only reads does not ask for the lock. */
+        return rotor_fail(
+            error, ROTOR_DAMAGED, 0,
+            "%.200s holds files of a tree but no 'superblock': %sremove it and copy anew if it is a backup "
+            "that was not finished; else put the file back, or restore a backup",
+            path, store->read_only && found.lock ? "wait if somebody is copying there; " : "");
     }
     if (store->options.mode == ROTOR_OPEN_EXISTING || store->read_only) {
         return rotor_fail(error, ROTOR_NOT_FOUND, 0, "%s holds no tree", path);
