@@ -262,7 +262,7 @@ static size_t used_edge_bytes(const rotor_snapshot *snapshot) {
     return snapshot->size > 0 ? ((size_t)snapshot->depth + 1) * sizeof(rotor_hash) : 0;
 }
 
-static rotor_status snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size, bool proves) {
+static rotor_status snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size, bool may_prove) {
     rotor_status status = rotor_snapshot_check(snapshot);
     if (status != ROTOR_OK) {
         return status;
@@ -280,7 +280,7 @@ static rotor_status snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *
     if (size == snapshot->size) {
         computed.depth = snapshot->depth;
         memcpy(computed.edge, snapshot->edge, used_edge_bytes(snapshot));
-    } else if (size > 0 && proves) {
+    } else if (size > 0 && may_prove && snapshot->tree->verify_proofs) {
         proven = rotor_view_prove_past(snapshot, &computed, false);
     } else if (size > 0) {
         compute_past_edge(snapshot, &computed);
@@ -295,11 +295,7 @@ static rotor_status snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *
 }
 
 rotor_status rotor_snapshot_at(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
-    if (past == NULL) {
-        return ROTOR_MISUSE;
-    }
-    rotor_status status = rotor_snapshot_check(snapshot);
-    return status == ROTOR_OK ? snapshot_at(snapshot, past, size, snapshot->tree->verify_proofs) : status;
+    return past != NULL ? snapshot_at(snapshot, past, size, true) : ROTOR_MISUSE;
 }
 
 rotor_status rotor_view_past(const rotor_snapshot *snapshot, rotor_snapshot *past, uint64_t size) {
